@@ -1,0 +1,79 @@
+package object
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/zeebo/xxh3"
+)
+
+// MaxNameBytes is the longest object name that S3 accepts
+// (docs.aws.amazon.com, "Creating object key names": 1,024 bytes of UTF-8).
+const MaxNameBytes = 1024
+
+// maxKeyPart bounds each part of a canonical key, so that a length from the
+// disk or the wire can never ask for more memory than a key may have.
+const maxKeyPart = 4096
+
+// Key is the identity of an object: the configured bucket (a route, not the
+// origin's bucket), the object's name exactly as S3 knows it, and the version
+// id a client asked for ("" is the current version).
+type Key struct {
+	Bucket  string
+	Name    string
+	Version string
+}
+
+// Hash names a key by 128 bits of xxh3 over its canonical bytes. Whoever finds
+// an entry by its Hash compares the whole key before believing it.
+type Hash [16]byte
+
+// AppendCanonical appends the key's canonical bytes to dst: each part behind
+// its length, so two different keys never have the same bytes.
+func (k Key) AppendCanonical(dst []byte) []byte {
+	for _, part := range [...]string{k.Bucket, k.Name, k.Version} {
+		dst = binary.AppendUvarint(dst, uint64(len(part)))
+		dst = append(dst, part...)
+	}
+	return dst
+}
+
+// Hash returns the key's hash. It does not allocate for keys of usual length.
+func (k Key) Hash() Hash {
+	var scratch [512]byte
+	return Hash(xxh3.Hash128(k.AppendCanonical(scratch[:0])).Bytes())
+}
+
+// ExtentHash places one extent of the key on the ring. Extent 0 belongs to the
+// key's owner.
+func (k Key) ExtentHash(extent int64) uint64 {
+	var scratch [512]byte
+	return xxh3.Hash(binary.BigEndian.AppendUint64(k.AppendCanonical(scratch[:0]), uint64(extent)))
+}
+
+// String is for logs and errors; it is not reversible.
+func (k Key) String() string {
+	if k.Version == "" {
+		return k.Bucket + ":" + k.Name
+	}
+	return k.Bucket + ":" + k.Name + "?versionId=" + k.Version
+}
+
+var errKey = errors.New("malformed key")
+
+// ParseKey reads a key that AppendCanonical wrote. All of b must be the key.
+func ParseKey(b []byte) (Key, error) {
+	var parts [3]string
+	for i := range parts {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > maxKeyPart || uint64(len(b)-w) < n {
+			return Key{}, errKey
+		}
+		parts[i] = string(b[w : w+int(n)])
+		b = b[w+int(n):]
+	}
+	if len(b) != 0 {
+		return Key{}, errKey
+	}
+	return Key{Bucket: parts[0], Name: parts[1], Version: parts[2]}, nil
+}
