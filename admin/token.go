@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+)
+
+// guard compares bearer tokens (RFC 6750 §2.1) in constant time. It compares
+// their hashes, so that not even the length of the right token shows.
+type guard struct {
+	configured bool
+	want       [sha256.Size]byte
+}
+
+func newGuard(token string) guard {
+	return guard{configured: token != "", want: sha256.Sum256([]byte(token))}
+}
+
+func (g *guard) allows(token string) bool {
+	got := sha256.Sum256([]byte(token))
+	return g.configured && subtle.ConstantTimeCompare(got[:], g.want[:]) == 1
+}
+
+// admit answers the request itself, and returns false, unless it carries the
+// admin token.
+func (h *handler) admit(w http.ResponseWriter, r *http.Request) bool {
+	if !h.guard.configured {
+		writeError(w, http.StatusForbidden, codeNotConfigured,
+			"the admin API is closed: no token is configured; set admin.token in the node's configuration and send it as \"Authorization: Bearer <token>\"")
+		return false
+	}
+	token, ok := bearer(r.Header)
+	if !ok {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="rookery admin"`)
+		writeError(w, http.StatusUnauthorized, codeUnauthorized, "send the admin token as \"Authorization: Bearer <token>\"")
+		return false
+	}
+	if !h.guard.allows(token) {
+		h.Log.Warn("admin token refused", "path", r.URL.Path, "remote", r.RemoteAddr)
+		w.Header().Set("WWW-Authenticate", `Bearer realm="rookery admin", error="invalid_token"`)
+		writeError(w, http.StatusUnauthorized, codeUnauthorized, "this is not the node's admin token")
+		return false
+	}
+	return true
+}
+
+// bearer returns the token of the one Authorization header. The scheme's case
+// does not matter (RFC 9110 §11.1).
+func bearer(header http.Header) (string, bool) {
+	values := header.Values("Authorization")
+	if len(values) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	token = strings.Trim(token, " ")
+	return token, ok && token != "" && strings.EqualFold(scheme, "Bearer")
+}
