@@ -1,0 +1,150 @@
+package config
+
+import (
+	"encoding/base64"
+	"net"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Cluster says how this node finds the others and is found.
+type Cluster struct {
+	Bind      string   // host:port of gossip, TCP and UDP
+	Advertise string   // host:port that others are told for gossip; "" is found out
+	PeerBind  string   // host:port of the peers' connections
+	Join      []string // host:port, or dns+host:port for every address of a name
+	// GossipKey is 16, 24 or 32 bytes; nil for a node alone. Gossip is encrypted
+	// with it, and without PeerTLS the peers' certificates derive from it.
+	GossipKey []byte
+	PeerTLS   *PeerTLS // nil: derived from GossipKey
+	// Founder is the only node that may start the cluster's council; "" if the
+	// node's own name does not tell.
+	Founder     string
+	Expect      int           // how many nodes are to be there when it starts
+	Lease       time.Duration // how long a node believes what it holds while cut off
+	ForgetAfter time.Duration // a member gone for so long is removed
+	PeerTimeout time.Duration // until the first byte of an owner's answer
+}
+
+// PeerTLS names the files of an own PKI (PEM).
+type PeerTLS struct{ Cert, Key, CA string }
+
+// Alone reports whether the node is a cluster of one: it neither listens for
+// others nor looks for them.
+func (c *Cluster) Alone() bool { return len(c.Join) == 0 && c.GossipKey == nil }
+
+// PeerAdvertise returns the host:port at which other nodes reach the peers'
+// listener, as far as the file tells: the advertised host, or the one bound to,
+// with PeerBind's port. It is "" if the host must be found out.
+func (c *Cluster) PeerAdvertise() string {
+	_, port, _ := net.SplitHostPort(c.PeerBind)
+	for _, address := range []string{c.Advertise, c.PeerBind, c.Bind} {
+		host, _, _ := net.SplitHostPort(address)
+		if host != "" && !isUnspecified(host) {
+			return net.JoinHostPort(host, port)
+		}
+	}
+	return ""
+}
+
+func readCluster(s *section, c *Config) {
+	k := &c.Cluster
+	s.hostPort("bind", &k.Bind)
+	s.hostPort("advertise", &k.Advertise)
+	s.hostPort("peer_bind", &k.PeerBind)
+	readJoin(s, k)
+	readGossipKey(s, k)
+	readPeerTLS(s.section("peer_tls"), k)
+	k.Founder = founderOf(c.Node.Name, k)
+	s.named("founder", &k.Founder)
+	s.integer("expect", &k.Expect, 1, 10000)
+	s.duration("lease", &k.Lease, time.Second, time.Minute)
+	s.duration("forget_after", &k.ForgetAfter, time.Minute, 365*24*time.Hour)
+	s.duration("peer_timeout", &k.PeerTimeout, 100*time.Millisecond, time.Minute)
+	checkEncrypted(s, k)
+
+	s.warnUnused("founder", k.Founder != founderOf(c.Node.Name, k), noCouncil)
+	s.warnUnused("expect", k.Expect != 1, noCouncil)
+	s.warnUnused("lease", k.Lease != defaults().Cluster.Lease, noCouncil)
+	s.warnUnused("forget_after", k.ForgetAfter != defaults().Cluster.ForgetAfter, noCouncil)
+}
+
+func readJoin(s *section, k *Cluster) {
+	all, at := s.texts("join")
+	for i, address := range all {
+		if problem := checkHostPort(strings.TrimPrefix(address, "dns+")); problem != "" {
+			s.doc.fail(at[i], "%s: %s", s.key("join"), problem)
+			continue
+		}
+		k.Join = append(k.Join, address)
+	}
+}
+
+func readGossipKey(s *section, k *Cluster) {
+	var text Secret
+	if !s.secret("gossip_key", &text) {
+		return
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		s.fail("gossip_key", "not base64: make one with: openssl rand -base64 32")
+		return
+	}
+	switch len(key) {
+	case 16, 24, 32:
+		k.GossipKey = key
+	default:
+		s.fail("gossip_key", "%d bytes long: want base64 of 16, 24 or 32 bytes", len(key))
+	}
+}
+
+func readPeerTLS(s *section, k *Cluster) {
+	var files PeerTLS
+	var given int
+	for _, file := range []struct {
+		key string
+		to  *string
+	}{{"cert", &files.Cert}, {"key", &files.Key}, {"ca", &files.CA}} {
+		if s.text(file.key, file.to) {
+			given++
+		}
+	}
+	switch given {
+	case 0:
+		return
+	case 3:
+		k.PeerTLS = &files
+	default:
+		s.doc.fail(s.at, "%s: want all of cert, key and ca, or none of them", s.path)
+	}
+}
+
+var ordinal = regexp.MustCompile(`-[0-9]+$`)
+
+// founderOf tells the founder that a node knows of without being told: itself
+// if it is alone, else the one of its names that ends in -0.
+func founderOf(name string, k *Cluster) string {
+	switch {
+	case k.Alone():
+		return name
+	case ordinal.MatchString(name):
+		return ordinal.ReplaceAllString(name, "-0")
+	}
+	return ""
+}
+
+// checkEncrypted refuses several nodes without a key: gossip would go in clear
+// and the peers would have no certificates.
+func checkEncrypted(s *section, k *Cluster) {
+	if s.has("gossip_key") { // if it is bad, that has been said
+		return
+	}
+	const missing = "several nodes need cluster.gossip_key (gossip is never sent in clear, and without cluster.peer_tls the peers' certificates derive from it): make one with: openssl rand -base64 32"
+	switch {
+	case len(k.Join) > 0:
+		s.doc.fail(s.keyAt("join"), "%s: %s", s.key("join"), missing)
+	case k.Expect > 1:
+		s.doc.fail(s.keyAt("expect"), "%s: %s", s.key("expect"), missing)
+	}
+}

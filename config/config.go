@@ -1,0 +1,161 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Config is a checked configuration. It is a plain value: treat it as immutable
+// once shared.
+type Config struct {
+	Node    Node
+	Server  Server
+	Admin   Admin
+	Cluster Cluster
+	Cache   Cache
+	Buckets []Bucket // at least one, in the file's order
+	Log     Log
+	Prices  Prices
+}
+
+// Node says who this node is and where it keeps its data.
+type Node struct {
+	Name    string // unique in the cluster; default: the host's name
+	Zone    string // "" if not told
+	DataDir string
+}
+
+// Server is the listener of the clients.
+type Server struct {
+	Address string // an IP address or a host name
+	Port    int
+	// Domain is the suffix of virtual-host style requests (<bucket>.<Domain>), in
+	// lower case; "" turns that style off.
+	Domain string
+}
+
+// Listen returns the host:port to listen on.
+func (s *Server) Listen() string { return net.JoinHostPort(s.Address, strconv.Itoa(s.Port)) }
+
+// Admin is the listener of the operators.
+type Admin struct {
+	Address string
+	Port    int
+	Token   Secret // "" closes everything that wants a token
+}
+
+// Listen returns the host:port to listen on.
+func (a *Admin) Listen() string { return net.JoinHostPort(a.Address, strconv.Itoa(a.Port)) }
+
+// Log says what is logged and how.
+type Log struct {
+	Level  slog.Level
+	JSON   bool // JSON lines instead of text
+	Access bool // a line for each request of a client
+}
+
+// Cache bounds what the node keeps, and for how long.
+type Cache struct {
+	MemoryBytes int64 // hot set, flights, peer buffers and index caches together
+	DiskBytes   int64 // everything under the data directory together
+	// FinishAbandonedBytes bounds what is left of a flight that nobody reads any
+	// more for it to go on; it finishes its chunk in any case.
+	FinishAbandonedBytes int64
+	Freshness            Freshness
+}
+
+// Freshness is how long an entry is believed (RFC 9111 §4.2, RFC 5861).
+type Freshness struct {
+	Default              time.Duration // fresh for, where the origin does not say
+	StaleWhileRevalidate time.Duration // after that, served while S3 is being asked
+	StaleIfError         time.Duration // after that, served while S3 does not answer
+	Negative             time.Duration // how long a 404 is believed
+}
+
+// Bucket is a route: where clients find it and where its objects are.
+type Bucket struct {
+	Name string // also its path-style name and its virtual host's first label
+	// PathPrefix starts with a slash and ends with none, unless it is "/" alone,
+	// which takes what no other bucket takes. It is compared with decoded paths.
+	PathPrefix string
+	S3         S3
+	Freshness  Freshness
+	// StaleWithoutLease waives the purge promise while the node is cut off.
+	StaleWithoutLease bool
+}
+
+// S3 is a bucket's origin.
+type S3 struct {
+	Bucket   string
+	Region   string
+	Endpoint string // a URL without a path; "" is AWS
+	// AccessKey and SecretKey are both set or both empty. Empty and not Anonymous
+	// is the SDK's default credential chain.
+	AccessKey Secret
+	SecretKey Secret
+	Anonymous bool // requests are not signed
+	PathStyle bool
+	Timeout   time.Duration // until the response's headers
+	MaxConns  int
+}
+
+// Prices turn bytes and requests into money, in any one currency.
+type Prices struct {
+	GetPer1000     float64
+	EgressPerGB    float64
+	CrossZonePerGB float64
+}
+
+// Secret is text that is not to be shown: every way of printing it gives the
+// mask. Convert it to a string to use it.
+type Secret string
+
+const mask = "***"
+
+// String returns the mask.
+func (s Secret) String() string { return mask }
+
+// GoString returns the mask, for %#v.
+func (s Secret) GoString() string { return mask }
+
+// MarshalText returns the mask, for JSON and slog.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+)
+
+// defaults returns the values of every key that a file may leave out. The
+// node's name and what follows from it are filled in later.
+func defaults() *Config {
+	return &Config{
+		Node:   Node{DataDir: "/var/lib/rookery"},
+		Server: Server{Address: "0.0.0.0", Port: 8080},
+		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
+		Cluster: Cluster{
+			Bind:        "0.0.0.0:7946",
+			PeerBind:    "0.0.0.0:7947",
+			Expect:      1,
+			Lease:       5 * time.Second,
+			ForgetAfter: time.Hour,
+			PeerTimeout: 5 * time.Second,
+		},
+		Cache: Cache{
+			MemoryBytes:          512 * mib,
+			DiskBytes:            10 * gib,
+			FinishAbandonedBytes: 8 * mib,
+			Freshness: Freshness{
+				Default:              time.Hour,
+				StaleWhileRevalidate: time.Minute,
+				StaleIfError:         24 * time.Hour,
+				Negative:             10 * time.Second,
+			},
+		},
+		Log:    Log{Level: slog.LevelInfo, Access: true},
+		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
+	}
+}

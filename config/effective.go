@@ -1,0 +1,149 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Effective returns the configuration as YAML with every default written out,
+// in the file's own keys and units. Secrets are masked, and the mask is refused
+// where a secret is read: with the secrets put back the text gives an equal
+// Config, without them it cannot start a node by accident.
+func (c *Config) Effective() []byte {
+	text, err := yaml.MarshalWithOptions(yaml.MapSlice{
+		{Key: "node", Value: compact(yaml.MapSlice{
+			{Key: "name", Value: escape(c.Node.Name)},
+			{Key: "zone", Value: escape(c.Node.Zone)},
+			{Key: "data_dir", Value: escape(c.Node.DataDir)},
+		})},
+		{Key: "server", Value: compact(yaml.MapSlice{
+			{Key: "address", Value: c.Server.Address},
+			{Key: "port", Value: c.Server.Port},
+			{Key: "domain", Value: c.Server.Domain},
+		})},
+		{Key: "admin", Value: compact(yaml.MapSlice{
+			{Key: "address", Value: c.Admin.Address},
+			{Key: "port", Value: c.Admin.Port},
+			{Key: "token", Value: masked(c.Admin.Token)},
+		})},
+		{Key: "cluster", Value: c.Cluster.effective()},
+		{Key: "cache", Value: yaml.MapSlice{
+			{Key: "memory", Value: formatSize(c.Cache.MemoryBytes)},
+			{Key: "disk", Value: formatSize(c.Cache.DiskBytes)},
+			{Key: "finish_abandoned", Value: formatSize(c.Cache.FinishAbandonedBytes)},
+			{Key: "freshness", Value: c.Cache.Freshness.effective()},
+		}},
+		{Key: "log", Value: c.Log.effective()},
+		{Key: "prices", Value: yaml.MapSlice{
+			{Key: "get_per_1000", Value: c.Prices.GetPer1000},
+			{Key: "egress_per_gb", Value: c.Prices.EgressPerGB},
+			{Key: "cross_zone_per_gb", Value: c.Prices.CrossZonePerGB},
+		}},
+		{Key: "buckets", Value: effectiveBuckets(c.Buckets)},
+	}, yaml.IndentSequence(true))
+	if err != nil {
+		panic(err) // texts, numbers and lists of them can always be written
+	}
+	return text
+}
+
+func (c *Cluster) effective() yaml.MapSlice {
+	join := make([]string, len(c.Join))
+	for i, address := range c.Join {
+		join[i] = escape(address)
+	}
+	section := compact(yaml.MapSlice{
+		{Key: "bind", Value: c.Bind},
+		{Key: "advertise", Value: c.Advertise},
+		{Key: "peer_bind", Value: c.PeerBind},
+		{Key: "join", Value: join},
+		{Key: "gossip_key", Value: masked(Secret(c.GossipKey))},
+		{Key: "founder", Value: c.Founder},
+		{Key: "expect", Value: c.Expect},
+		{Key: "lease", Value: formatDuration(c.Lease)},
+		{Key: "forget_after", Value: formatDuration(c.ForgetAfter)},
+		{Key: "peer_timeout", Value: formatDuration(c.PeerTimeout)},
+	})
+	if c.PeerTLS != nil {
+		section = append(section, yaml.MapItem{Key: "peer_tls", Value: yaml.MapSlice{
+			{Key: "cert", Value: escape(c.PeerTLS.Cert)},
+			{Key: "key", Value: escape(c.PeerTLS.Key)},
+			{Key: "ca", Value: escape(c.PeerTLS.CA)},
+		}})
+	}
+	return section
+}
+
+func (f *Freshness) effective() yaml.MapSlice {
+	return yaml.MapSlice{
+		{Key: "default", Value: formatDuration(f.Default)},
+		{Key: "stale_while_revalidate", Value: formatDuration(f.StaleWhileRevalidate)},
+		{Key: "stale_if_error", Value: formatDuration(f.StaleIfError)},
+		{Key: "negative", Value: formatDuration(f.Negative)},
+	}
+}
+
+func (l *Log) effective() yaml.MapSlice {
+	format := "text"
+	if l.JSON {
+		format = "json"
+	}
+	return yaml.MapSlice{
+		{Key: "level", Value: strings.ToLower(l.Level.String())},
+		{Key: "format", Value: format},
+		{Key: "access", Value: l.Access},
+	}
+}
+
+func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
+	all := make([]yaml.MapSlice, len(buckets))
+	for i, b := range buckets {
+		all[i] = yaml.MapSlice{
+			{Key: "name", Value: b.Name},
+			{Key: "path_prefix", Value: escape(b.PathPrefix)},
+			{Key: "s3", Value: compact(yaml.MapSlice{
+				{Key: "bucket", Value: escape(b.S3.Bucket)},
+				{Key: "region", Value: escape(b.S3.Region)},
+				{Key: "endpoint", Value: escape(b.S3.Endpoint)},
+				{Key: "access_key", Value: masked(b.S3.AccessKey)},
+				{Key: "secret_key", Value: masked(b.S3.SecretKey)},
+				{Key: "anonymous", Value: b.S3.Anonymous},
+				{Key: "path_style", Value: b.S3.PathStyle},
+				{Key: "timeout", Value: formatDuration(b.S3.Timeout)},
+				{Key: "connection_pool_size", Value: b.S3.MaxConns},
+			})},
+			{Key: "cache", Value: yaml.MapSlice{
+				{Key: "freshness", Value: b.Freshness.effective()},
+				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
+			}},
+		}
+	}
+	return all
+}
+
+func masked(s Secret) string {
+	if s == "" {
+		return ""
+	}
+	return mask
+}
+
+// compact leaves out what is not set: an empty value is an error where it is read.
+func compact(section yaml.MapSlice) yaml.MapSlice {
+	kept := section[:0]
+	for _, item := range section {
+		switch value := item.Value.(type) {
+		case string:
+			if value == "" {
+				continue
+			}
+		case []string:
+			if len(value) == 0 {
+				continue
+			}
+		}
+		kept = append(kept, item)
+	}
+	return kept
+}
