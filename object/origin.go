@@ -3,10 +3,24 @@ package object
 import (
 	"errors"
 	"io"
+	"time"
 )
 
 // ErrNotModified is the origin's 304: what IfNoneMatch named is still current.
+// The error itself is a *NotModified.
 var ErrNotModified = errors.New("not modified")
+
+// NotModified is ErrNotModified with the validators that the 304 named, for
+// those who renew an entry only when both are equal to their own.
+type NotModified struct {
+	ETag         string    // "" if the 304 named none
+	LastModified time.Time // zero if the 304 named none
+}
+
+func (e *NotModified) Error() string { return ErrNotModified.Error() }
+
+// Is makes errors.Is(err, ErrNotModified) true.
+func (e *NotModified) Is(target error) bool { return target == ErrNotModified }
 
 // Fetch is one GET of the origin.
 type Fetch struct {
@@ -32,7 +46,8 @@ type Fetched struct {
 	// Offset and Length place Body in the object, and Size is the object's, all
 	// in bytes. They are what was asked for: anything else is ErrBroken.
 	Offset, Length, Size int64
-	// Body gives exactly Length bytes and io.EOF. A body that ends early gives an
-	// error that wraps ErrBroken and io.ErrUnexpectedEOF. Never nil.
+	// Body gives exactly Length bytes and then io.EOF. When it ends early for any
+	// reason but its context, the error wraps io.ErrUnexpectedEOF; what came until
+	// then is right, and the rest may be fetched anew under IfMatch. Never nil.
 	Body io.ReadCloser
 }
