@@ -1,0 +1,92 @@
+// Command rookery is the whole of Rookery in one binary: it checks
+// configurations and asks running nodes through their admin listeners. It wires
+// rooms together and owns nothing else; it alone reads the environment, catches
+// signals and exits.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"rookery/config"
+)
+
+// The exit codes of every command.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// process is what a command may use of the process around it.
+type process struct {
+	stdout, stderr io.Writer
+	getenv         func(name string) (value string, ok bool)
+}
+
+// cli is the grammar of the command line: a field for each command, which
+// lives in the file of its name.
+type cli struct {
+	Check   checkCmd   `cmd:"" help:"Check a configuration file and print what it means, secrets masked."`
+	Status  statusCmd  `cmd:"" help:"Show a node's health, its cluster and its cache."`
+	Ring    ringCmd    `cmd:"" help:"Show which node owns an object."`
+	Version versionCmd `cmd:"" help:"Print what this binary was built from."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the first signal asks, the second one kills
+	code := run(ctx, os.Args[1:], &process{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv})
+	stop()
+	os.Exit(code)
+}
+
+// run parses args, runs the one command they name, and returns the exit code.
+func run(ctx context.Context, args []string, p *process) int {
+	helped := false
+	parser, err := kong.New(&cli{},
+		kong.Name("rookery"),
+		kong.Description("Rookery: a clustered read cache in front of S3."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(int) { helped = true }), // kong exits by itself only after --help
+		kong.Resolvers(flagsFromEnvironment(p.getenv)),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+	)
+	if err != nil {
+		fmt.Fprintf(p.stderr, "rookery: the command line's grammar is broken: %v\n", err)
+		return exitFailed
+	}
+	command, err := parser.Parse(args)
+	if helped {
+		return exitDone
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "rookery: %v\nSee: rookery --help\n", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		report(p.stderr, err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// report prints what stopped a command. Errors of a configuration come as
+// file:line:column, one a line, as editors and CI read them.
+func report(stderr io.Writer, err error) {
+	var lines config.Errors
+	if errors.As(err, &lines) {
+		fmt.Fprintln(stderr, lines)
+		return
+	}
+	fmt.Fprintf(stderr, "rookery: %v\n", err)
+}
