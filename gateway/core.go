@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/object"
+)
+
+// Reader is what the gateway needs of its node. Open is safe for concurrent use;
+// its errors are those of the object package. The gateway closes the Body of
+// every Answer that it gets.
+type Reader interface {
+	Open(ctx context.Context, ask *object.Ask) (*object.Answer, error)
+}
+
+// Options are the parts of a Core. Reader is needed; every other may be nil.
+type Options struct {
+	Reader Reader
+	Routes []Route
+	// Domain turns on virtual-host style: <bucket>.<Domain> selects the bucket.
+	Domain string
+	// Log gets what went wrong on the node's side; AccessLog a line per request.
+	Log, AccessLog *slog.Logger
+	Metrics        *metrics.Set
+	// Ready and Health answer /ready and /health; nil is always true.
+	Ready, Health func() bool
+	Now           func() time.Time
+	// NewRequestID makes the id of a request that brings no sane one.
+	NewRequestID func() string
+}
+
+// Core answers requests. Safe for concurrent use; it starts no goroutines and
+// has nothing to close.
+type Core struct {
+	reader         Reader
+	routes         *routes
+	log, accessLog *slog.Logger // accessLog may be nil
+	meter          *meter
+	ready, health  func() bool
+	now            func() time.Time
+	newRequestID   func() string
+	buffers        sync.Pool // *[bufferBytes]byte
+}
+
+// New fails when two routes claim the same path or host.
+func New(o Options) (*Core, error) {
+	if o.Metrics == nil {
+		o.Metrics = metrics.NewSet()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NewRequestID == nil {
+		o.NewRequestID = randomID
+	}
+	always := func() bool { return true }
+	if o.Ready == nil {
+		o.Ready = always
+	}
+	if o.Health == nil {
+		o.Health = always
+	}
+	routes, err := newRoutes(o.Routes, o.Domain, o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("gateway routes: %w", err)
+	}
+	return &Core{
+		reader: o.Reader, routes: routes, log: o.Log, accessLog: o.AccessLog,
+		meter: newMeter(o.Metrics), ready: o.Ready, health: o.Health, now: o.Now, newRequestID: o.NewRequestID,
+		buffers: sync.Pool{New: func() any { return new([bufferBytes]byte) }},
+	}, nil
+}
+
+// randomID is unique, not secret.
+func randomID() string { return fmt.Sprintf("%016X", rand.Uint64()) }
+
+// Serve answers one request. The engine calls Answer.Send on what it returns
+// exactly once. ctx is the client's: it ends when the client has gone.
+func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
+	c.meter.inFlight.Add(1)
+	a := &Answer{core: c, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	a.requestID = r.first("X-Request-Id")
+	if !saneID(a.requestID) {
+		a.requestID = c.newRequestID()
+	}
+	if err := c.answer(ctx, r, a); err != nil {
+		a.refuse(ctx, err)
+	}
+	a.answered = c.now()
+	return a
+}
+
+// answer routes, parses, asks the node and fills a; nothing is looked up before
+// all of the request has been understood.
+func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
+	if r.Method != "GET" && r.Method != "HEAD" {
+		return methodNotAllowed
+	}
+	t, err := parseTarget(r.Target, r.Host)
+	if err != nil {
+		return err
+	}
+	a.resource = t.path
+	bucket, virtual := c.routes.virtual(t.host)
+	name := t.path[1:]
+	if !virtual {
+		if probe := c.probe(t.path); probe != nil {
+			a.plain(probe())
+			return nil
+		}
+		bucket, name = c.routes.byPath(t.path)
+	}
+	if bucket == nil {
+		return noSuchBucket
+	}
+	a.bucket = bucket
+	q, err := parseQuestion(r, bucket.bucket, name, t.query)
+	if err != nil {
+		return err
+	}
+	a.key, a.rangeHeader = q.key, q.rangeHeader
+	q.requestID = a.requestID
+	found, v, err := c.read(ctx, &q)
+	if err != nil {
+		return err
+	}
+	return a.fill(found, v)
+}
+
+// probe returns what answers the exact paths /health and /ready, or nil. They
+// win over a bucket's keys of those names, except in virtual-host style, where
+// the host has already said that a bucket is meant.
+func (c *Core) probe(path string) func() bool {
+	switch path {
+	case "/health":
+		return c.health
+	case "/ready":
+		return c.ready
+	}
+	return nil
+}
+
+// saneID says whether a client's request id may go into logs and headers.
+func saneID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// discard closes a body that nobody will read.
+func discard(body io.Closer) {
+	if body != nil {
+		_ = body.Close()
+	}
+}

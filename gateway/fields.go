@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"rookery/object"
+)
+
+// defaultContentType is S3's for an object that was stored without one.
+const defaultContentType = "binary/octet-stream"
+
+// fieldText makes header values that share one allocation.
+type fieldText struct {
+	strings.Builder
+	start int
+}
+
+// take returns what was written since the last take.
+func (t *fieldText) take() string {
+	s := t.String()[t.start:]
+	t.start = t.Len()
+	return s
+}
+
+func (t *fieldText) number(n int64) {
+	var digits [20]byte
+	t.Write(strconv.AppendInt(digits[:0], n, 10))
+}
+
+// objectFields is the header block of a 200, 206 or 304: every field the origin
+// gave that the status allows, and the gateway's own. A HEAD gets what a GET
+// would.
+func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
+	info := &found.Info
+	fields := make([]object.Field, 0, len(info.Header)+12)
+	typed := false
+	for _, f := range info.Header {
+		typed = typed || f.Name == "Content-Type"
+		if passes(f.Name, v.status) {
+			fields = append(fields, f)
+		}
+	}
+	var t fieldText
+	t.Grow(256)
+	if v.hasBody() {
+		if !typed {
+			fields = append(fields, object.Field{Name: "Content-Type", Value: defaultContentType})
+		}
+		t.number(v.to - v.from)
+		fields = append(fields, object.Field{Name: "Content-Length", Value: t.take()}, object.Field{Name: "Accept-Ranges", Value: "bytes"})
+	}
+	if v.status == http.StatusPartialContent {
+		t.contentRange(v.from, v.to, info.Size)
+		fields = append(fields, object.Field{Name: "Content-Range", Value: t.take()})
+	}
+	if info.ETag != "" {
+		fields = append(fields, object.Field{Name: "ETag", Value: info.ETag})
+	}
+	if !info.LastModified.IsZero() {
+		var date [len(http.TimeFormat)]byte
+		t.Write(info.LastModified.UTC().AppendFormat(date[:0], http.TimeFormat))
+		fields = append(fields, object.Field{Name: "Last-Modified", Value: t.take()})
+	}
+	// Age says that S3 was not asked for this answer (RFC 9111 §5.1).
+	if found.Outcome == object.Hit || found.Outcome == object.Stale {
+		t.number(max(0, int64(a.core.now().Sub(info.Validated).Seconds())))
+		fields = append(fields, object.Field{Name: "Age", Value: t.take()})
+	}
+	t.cacheStatus(found)
+	fields = append(fields, object.Field{Name: "Cache-Status", Value: t.take()}, object.Field{Name: "X-Cache", Value: found.Outcome.String()})
+	return a.appendIDs(fields)
+}
+
+// passes reports whether an origin's field goes into an answer of that status.
+func passes(name string, status int) bool {
+	switch name {
+	case "Accept-Ranges", "Age", "Cache-Status", "Connection", "Content-Length", "Content-Range", "Date", "Etag",
+		"Last-Modified", "Transfer-Encoding", "X-Amz-Request-Id", "X-Cache", "X-Request-Id":
+		return false // the gateway's own, or the connection's
+	}
+	switch status {
+	case http.StatusPartialContent:
+		// A checksum covers the whole object; a client would check it against
+		// the part.
+		return !strings.HasPrefix(name, "X-Amz-Checksum-")
+	case http.StatusNotModified: // RFC 9110 §15.4.5
+		switch name {
+		case "Cache-Control", "Content-Location", "Expires", "Vary", "X-Amz-Version-Id":
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+func (t *fieldText) contentRange(from, to, size int64) {
+	t.WriteString("bytes ")
+	t.number(from)
+	t.WriteByte('-')
+	t.number(to - 1)
+	t.WriteByte('/')
+	t.number(size)
+}
+
+// cacheStatus writes a member of the Cache-Status list (RFC 9211 §2).
+func (t *fieldText) cacheStatus(found *object.Answer) {
+	t.WriteString("rookery; ")
+	switch found.Outcome {
+	case object.Hit, object.Stale: // stale is a hit whose ttl is negative (RFC 9211 §2.4)
+		t.WriteString("hit; ttl=")
+		t.number(int64(found.TTL.Seconds()))
+		if found.Source != object.SourceNone {
+			t.WriteString("; detail=")
+			t.WriteString(found.Source.String())
+		}
+	case object.Revalidated:
+		t.WriteString("fwd=stale; fwd-status=304")
+	case object.Bypass:
+		t.WriteString("fwd=bypass")
+	default:
+		t.WriteString("fwd=miss")
+	}
+	if found.Outcome != object.Hit && found.Outcome != object.Stale && found.Stored {
+		t.WriteString("; stored")
+	}
+	if found.Collapsed {
+		t.WriteString("; collapsed")
+	}
+}
+
+// errorFields is the header block of a problem. None of it tells what the cache
+// knows.
+func (a *Answer) errorFields(p *problem) []object.Field {
+	fields := append(make([]object.Field, 0, 6),
+		object.Field{Name: "Content-Type", Value: "application/xml"},
+		object.Field{Name: "Content-Length", Value: strconv.Itoa(len(a.text))})
+	if p.retryAfter > 0 {
+		fields = append(fields, object.Field{Name: "Retry-After", Value: strconv.Itoa(p.retryAfter)})
+	}
+	return a.appendIDs(append(fields, p.fields...))
+}
+
+func (a *Answer) plainFields() []object.Field {
+	return a.appendIDs([]object.Field{
+		{Name: "Content-Type", Value: "text/plain; charset=utf-8"},
+		{Name: "Content-Length", Value: strconv.Itoa(len(a.text))},
+		{Name: "Cache-Control", Value: "no-store"},
+	})
+}
+
+func (a *Answer) appendIDs(fields []object.Field) []object.Field {
+	return append(fields, object.Field{Name: "X-Request-ID", Value: a.requestID}, object.Field{Name: "x-amz-request-id", Value: a.requestID})
+}

@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"rookery/object"
+)
+
+// The server's bounds. There is none on a whole answer: 5 TiB take their time.
+const (
+	readHeaderTimeout = 10 * time.Second
+	// idleTimeout is longer than load balancers keep an idle connection (60 s is
+	// usual), so that it is they who close it.
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+	// stallTimeout cuts off a client that takes nothing at all. Every piece that
+	// it takes gives it as long again.
+	stallTimeout = time.Minute
+	// stallPieceBytes is the most that one deadline has to cover.
+	stallPieceBytes = 1 << 20
+)
+
+// NewServer returns a net/http server for a Core's Handler; the caller gives it
+// a listener and shuts it down. What net/http itself complains about goes to log
+// at debug level, since clients cause it.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// OPTIONS * is for the core to refuse like every other method.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// Handler returns the net/http engine. It reads the raw RequestURI and must not
+// stand behind a ServeMux, which cleans paths. net/http answers a target that it
+// cannot read (as "/%zz") itself, with a plain 400.
+func (c *Core) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Remote: r.RemoteAddr}
+		a := c.Serve(r.Context(), &request)
+		setHeader(w.Header(), a.Header)
+		out := &patientWriter{w: w, control: http.NewResponseController(w)}
+		out.extend()
+		w.WriteHeader(a.Status)
+		if err := a.Send(r.Context(), out); err != nil {
+			panic(http.ErrAbortHandler) // breaks the connection off; Send has logged why
+		}
+	})
+}
+
+// setHeader copies the block into h. All values share one array.
+func setHeader(h http.Header, fields []object.Field) {
+	values := make([]string, len(fields))
+	for i, f := range fields {
+		values[i] = f.Value
+		if earlier, repeats := h[f.Name]; repeats {
+			h[f.Name] = append(earlier, f.Value)
+			continue
+		}
+		h[f.Name] = values[i : i+1 : i+1]
+	}
+}
+
+// patientWriter waits for a slow client, and not for one that has stopped.
+type patientWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+// extend gives the client another stallTimeout. A writer that knows no deadlines
+// (a test's recorder) goes without.
+func (p *patientWriter) extend() {
+	_ = p.control.SetWriteDeadline(time.Now().Add(stallTimeout))
+}
+
+func (p *patientWriter) Write(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		piece := b[n:min(n+stallPieceBytes, len(b))]
+		var wrote int
+		p.extend()
+		wrote, err = p.w.Write(piece)
+		n += wrote
+	}
+	return n, err
+}
+
+// Flush sends what net/http still holds.
+func (p *patientWriter) Flush() {
+	_ = p.control.Flush() // a dead connection shows at the next write
+}
+
+// ReadFrom keeps net/http's way to sendfile open for a piece of a file.
+func (p *patientWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	to, ok := p.w.(io.ReaderFrom)
+	piece, limited := r.(*io.LimitedReader)
+	if !ok || !limited {
+		return io.Copy(writerOnly{p}, r)
+	}
+	for piece.N > 0 && err == nil {
+		next := io.LimitedReader{R: piece.R, N: min(piece.N, stallPieceBytes)}
+		want := next.N
+		var got int64
+		p.extend()
+		got, err = to.ReadFrom(&next)
+		n, piece.N = n+got, piece.N-got
+		if got < want {
+			break
+		}
+	}
+	return n, err
+}
+
+// writerOnly hides ReadFrom from io.Copy.
+type writerOnly struct{ io.Writer }
