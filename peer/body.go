@@ -1,0 +1,215 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+const (
+	// drainBytes is how much of an unwanted answer is read rather than paid for
+	// with a new handshake, if it comes within drainTime.
+	drainBytes = 128 << 10
+	drainTime  = 250 * time.Millisecond
+)
+
+var errBodyClosed = errors.New("read of a closed body")
+
+// body is the client's end of one exchange: it owns the connection and the
+// buffer until the answer is complete. It implements io.WriterTo, which spares
+// io.Copy a copy.
+type body struct {
+	client *Client
+	conn   *conn           // nil once the exchange is over
+	ctx    context.Context // the ask's
+	stop   func() bool     // ends the watch over ctx
+	buf    *buffer         // nil once closed
+	left   int64           // bytes not yet received
+
+	pending []byte // received and verified, not yet read; part of buf
+	err     error  // what follows pending
+}
+
+// start makes the exchange that conn is to carry.
+func (c *Client) start(ctx context.Context, conn *conn) *body {
+	return &body{client: c, conn: conn, ctx: ctx, stop: context.AfterFunc(ctx, conn.abort), buf: c.buffers.get()}
+}
+
+// Read gives verified bytes, and io.EOF only after all of them.
+func (b *body) Read(p []byte) (int, error) {
+	if len(b.pending) == 0 && b.err == nil && len(p) > 0 {
+		n, err := b.next(p)
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	n := copy(p, b.pending)
+	b.pending = b.pending[n:]
+	if n == 0 && len(p) > 0 {
+		return 0, b.err
+	}
+	return n, nil
+}
+
+// WriteTo writes what has not been read yet to w.
+func (b *body) WriteTo(w io.Writer) (total int64, err error) {
+	for {
+		n, err := w.Write(b.pending)
+		b.pending = b.pending[n:]
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+		if b.err == nil {
+			_, _ = b.next(nil) // its error is b.err
+		}
+		if len(b.pending) == 0 {
+			return total, notEOF(b.err)
+		}
+	}
+}
+
+// Close gives the connection back if the little that is left of the answer comes
+// quickly, and ends it otherwise. It always returns nil.
+func (b *body) Close() error {
+	if b.buf == nil {
+		return nil
+	}
+	if b.conn != nil && b.left <= drainBytes {
+		deadline := time.Now().Add(drainTime)
+		for b.err == nil {
+			_, _ = b.receive(nil, deadline)
+		}
+	}
+	b.finish(false)
+	b.pending, b.err = nil, errBodyClosed
+	b.release()
+	return nil
+}
+
+func (b *body) next(p []byte) (int, error) {
+	return b.receive(p, time.Now().Add(b.client.opts.StallTimeout))
+}
+
+// receive reads the next data frame: into p if it fits there, and its length is
+// returned, and otherwise into b.pending. With the last data frame it reads the
+// end frame, so that bytes which a failure follows are not taken for a whole
+// body, and the connection is free before the bytes are. An error is b.err.
+func (b *body) receive(p []byte, deadline time.Time) (int, error) {
+	n, err := b.frame(p, deadline)
+	if err == nil && b.left == 0 {
+		if err = b.end(); err == nil {
+			b.err = io.EOF
+		}
+	}
+	if err != nil {
+		b.fail(err)
+		return 0, b.err
+	}
+	return n, nil
+}
+
+// frame reads one data frame, or the end frame of an answer that failed early.
+func (b *body) frame(p []byte, deadline time.Time) (int, error) {
+	if err := b.conn.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	t, length, err := b.conn.readHeader()
+	if err != nil {
+		return 0, noEOF(err)
+	}
+	if t != frameData {
+		return 0, b.early(t, length)
+	}
+	n := length - crcBytes
+	if n <= 0 || int64(n) > b.left {
+		return 0, fmt.Errorf("%w: %d bytes of data where %d are left", errFrame, n, b.left)
+	}
+	direct := n <= len(p)
+	if !direct {
+		p = b.buf[:]
+	}
+	if err := b.conn.readData(p[:n]); err != nil {
+		return 0, err
+	}
+	b.left -= int64(n)
+	b.client.figures.bytes.Add(n)
+	if !direct {
+		b.pending = p[:n]
+		n = 0
+	}
+	return n, nil
+}
+
+// end reads the end frame behind the last data frame, which may be pending in
+// the front of the buffer.
+func (b *body) end() error {
+	t, length, err := b.conn.readHeader()
+	if err != nil {
+		return noEOF(err)
+	}
+	return b.verdict(t, length)
+}
+
+// early reads the end frame of an answer that failed before all its bytes came.
+func (b *body) early(t frameType, length int) error {
+	if err := b.verdict(t, length); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the body ends with %d bytes missing", errFrame, b.left)
+}
+
+// verdict reads the payload of an end frame: nil, or what went wrong on the
+// owner. Either way the connection can carry the next read.
+func (b *body) verdict(t frameType, length int) error {
+	payload, err := b.conn.readPayload(frameEnd, t, length, b.buf[maxDataBytes:])
+	if err != nil {
+		return err
+	}
+	f := fields{b: payload}
+	failure := f.failure()
+	if f.bad || len(f.b) != 0 {
+		return fmt.Errorf("%w: end", errFrame)
+	}
+	b.finish(true)
+	return failure
+}
+
+// fail makes err what every further Read returns.
+func (b *body) fail(err error) {
+	if b.conn != nil {
+		err = unreachable(b.ctx, err)
+		b.finish(false)
+	}
+	b.pending, b.err = nil, err
+	b.client.figures.fail(err)
+}
+
+// finish ends the exchange. The connection is used again if it is whole and the
+// caller's context did not end it meanwhile.
+func (b *body) finish(whole bool) {
+	if b.conn == nil {
+		return
+	}
+	conn := b.conn
+	b.conn = nil
+	if b.stop() && whole {
+		b.client.pool.put(conn, b.client.opts.Now())
+	} else {
+		b.client.pool.drop(conn)
+	}
+}
+
+func (b *body) release() {
+	b.client.buffers.put(b.buf)
+	b.buf = nil
+}
+
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,229 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/object"
+)
+
+// ClientOptions configure a Client. Self, Identity and Resolve must be set.
+type ClientOptions struct {
+	Self        string // this node's name
+	Identity    *Identity
+	Fingerprint string // of the ring's fixed parameters; nodes that differ do not read from each other
+	// Resolve returns the address ("host:port") of a node's peer listener; false
+	// if the node is not known (any more). It must not block.
+	Resolve func(node string) (addr string, ok bool)
+
+	ConnectTimeout time.Duration // for the TCP connection; 0: 250 ms
+	// FirstByte is how long a node may take to finish a handshake, and again to
+	// say what its answer is; 0: 5 s.
+	FirstByte      time.Duration
+	StallTimeout   time.Duration // for each further frame, and to take an ask; 0: 30 s
+	IdleTimeout    time.Duration // how long an unused connection is kept; 0: 1 min
+	MaxIdlePerNode int           // how many of them; 0: 64
+
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: none
+	Metrics *metrics.Set     // one Client a Set; nil: private
+	// Dial opens a connection; nil: TCP with keep-alive.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
+}
+
+// Client asks other nodes. It is safe for concurrent use.
+type Client struct {
+	opts     ClientOptions
+	pool     *pool
+	refusals *refusals
+	buffers  buffers
+
+	figures *figures
+	dials   *metrics.Counter
+	reused  *metrics.Counter
+	retried *metrics.Counter
+
+	closing context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// errSilence says that a connection ended before any byte of the answer.
+var errSilence = errors.New("connection closed before the answer")
+
+// NewClient returns a client; the caller closes it. It opens connections only
+// when asked to read.
+func NewClient(o ClientOptions) *Client {
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 250*time.Millisecond)
+	o.FirstByte = cmp.Or(o.FirstByte, 5*time.Second)
+	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
+	o.MaxIdlePerNode = cmp.Or(o.MaxIdlePerNode, 64)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.Metrics = privateSet(o.Metrics)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Dial == nil {
+		o.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		}
+	}
+	c := &Client{
+		opts:     o,
+		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout),
+		refusals: newRefusals(o.Now, o.Log),
+		dials:    o.Metrics.NewCounter("rookery_peer_dials_total"),
+		reused:   o.Metrics.NewCounter("rookery_peer_reused_connections_total"),
+		retried:  o.Metrics.NewCounter("rookery_peer_retried_requests_total"),
+	}
+	c.figures = newFigures(o.Metrics, "client", func() float64 { return float64(c.pool.size()) })
+	ctx, cancel := context.WithCancel(context.Background())
+	c.closing = cancel
+	c.done.Go(func() { c.sweep(ctx) })
+	return c
+}
+
+// Close ends all connections, those that carry an answer too, and waits for the
+// client's own goroutine. Later asks fail with object.ErrUnreachable.
+func (c *Client) Close() error {
+	c.closing()
+	c.pool.close()
+	c.done.Wait()
+	return nil
+}
+
+// Open asks node for a read. ctx bounds the whole answer: once it is done, Open
+// and the body's Read return its error at once. The caller closes the Body.
+//
+// The errors of package object come from the node as they are, *object.OriginError
+// too. An error that is object.ErrUnreachable, here or in the middle of the body,
+// means that the node gave no usable answer (and the rest must come from
+// elsewhere): no connection, a refusal, a timeout, a broken frame, or a failure
+// of its own, which its log names.
+func (c *Client) Open(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error) {
+	c.figures.requests.Inc()
+	answer, err := c.open(ctx, node, ask)
+	if err != nil {
+		c.figures.fail(err)
+		return nil, fmt.Errorf("peer %s: %w", node, err)
+	}
+	return answer, nil
+}
+
+// open tries a connection that is there already, and a new one if that turns
+// out to have been closed by the other side while it was idle.
+func (c *Client) open(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error) {
+	if conn := c.pool.get(node); conn != nil {
+		c.reused.Inc()
+		answer, err := c.exchange(ctx, conn, ask)
+		if !errors.Is(err, errSilence) {
+			return answer, err
+		}
+		c.retried.Inc()
+	}
+	conn, err := c.connect(ctx, node)
+	if err != nil {
+		return nil, unreachable(ctx, err)
+	}
+	return c.exchange(ctx, conn, ask)
+}
+
+// exchange sends the ask and reads the head. Whatever happens, the connection is
+// taken care of: by the answer's body if there is one.
+func (c *Client) exchange(ctx context.Context, conn *conn, ask *object.Ask) (*object.Answer, error) {
+	b := c.start(ctx, conn)
+	h, err := c.roundTrip(ctx, b, ask)
+	if err != nil {
+		b.finish(false)
+		b.release()
+		return nil, unreachable(ctx, err)
+	}
+	if h.err == nil && h.length > 0 {
+		b.left = h.length
+		answer := h.answer(ask)
+		answer.Body = b
+		return answer, nil
+	}
+	b.finish(true)
+	b.release()
+	if h.err != nil {
+		return nil, h.err
+	}
+	return h.answer(ask), nil
+}
+
+// roundTrip sends the ask and returns a head that fits it.
+func (c *Client) roundTrip(ctx context.Context, b *body, ask *object.Ask) (head, error) {
+	var budget time.Duration
+	if deadline, ok := ctx.Deadline(); ok {
+		budget = max(time.Millisecond, time.Until(deadline))
+	}
+	frame, err := appendAsk(beginFrame(b.buf[:0], frameAsk), ask, budget)
+	if err != nil {
+		return head{}, err
+	}
+	if err := b.conn.send(endFrame(frame, 0), c.opts.StallTimeout); err != nil {
+		return head{}, silence(err)
+	}
+	if err := b.conn.SetReadDeadline(time.Now().Add(c.opts.FirstByte)); err != nil {
+		return head{}, silence(err)
+	}
+	t, length, err := b.conn.readHeader()
+	if err != nil {
+		return head{}, silence(err)
+	}
+	payload, err := b.conn.readPayload(frameHead, t, length, b.buf[:])
+	if err != nil {
+		return head{}, err
+	}
+	h, err := decodeHead(payload)
+	if err == nil && h.err == nil && !h.fits(ask) {
+		err = fmt.Errorf("%w: the head does not answer the ask", errFrame)
+	}
+	return h, err
+}
+
+// silence marks an error that came before any byte of an answer because the
+// connection was closed. A timeout is not one: the node is there, and slow.
+func silence(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errSilence, err)
+}
+
+// unreachable makes an error of the connection the caller's own, if the caller
+// gave up, and else an object.ErrUnreachable.
+func unreachable(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if errors.Is(err, object.ErrUnreachable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", object.ErrUnreachable, err)
+}
+
+// sweep ends idle connections until the client is closed.
+func (c *Client) sweep(ctx context.Context) {
+	ticker := time.NewTicker(c.opts.IdleTimeout / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			c.pool.sweep(c.opts.Now())
+		}
+	}
+}

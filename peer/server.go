@@ -1,0 +1,194 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/object"
+)
+
+// Handler answers what other nodes ask, from this node alone: it never asks a
+// third one.
+type Handler interface {
+	// OpenLocal answers as object.Answer says; the server closes the Body. ctx is
+	// done when the asker is gone or has no time left, or the server closes, and
+	// must then wake a waiting OpenLocal and a waiting Read of the Body. In an
+	// answer to a pinned ask, Info.Version and Info.Note must be set. It is called
+	// concurrently.
+	OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, error)
+}
+
+// ServerOptions configure a Server. Listener, Identity, Self, Member and Handler
+// must be set.
+type ServerOptions struct {
+	Listener    net.Listener // plain TCP; the server speaks TLS on it, and closes it
+	Identity    *Identity
+	Self        string // this node's name
+	Fingerprint string // of the ring's fixed parameters
+	// Member reports whether a node of that name belongs to the cluster. It is
+	// asked at each handshake and for each ask, and must not block.
+	Member  func(node string) bool
+	Handler Handler
+
+	MaxConns     int           // connections beyond it are closed at once; 0: 4096
+	StallTimeout time.Duration // for a handshake, and for the asker to take a frame; 0: 30 s
+	IdleTimeout  time.Duration // how long a connection may carry no ask; 0: 5 min
+
+	Log     *slog.Logger // nil: none
+	Metrics *metrics.Set // one Server a Set; nil: private
+}
+
+// Server answers other nodes on one listener.
+type Server struct {
+	opts     ServerOptions
+	tls      *tls.Config
+	refusals *refusals
+	buffers  buffers
+	figures  *figures
+	full     *metrics.Counter
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	draining chan struct{} // closed by Shutdown
+	drain    func()
+	done     chan struct{} // closed when no goroutine is left
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+}
+
+// Serve starts to answer on the listener. The caller ends it with Shutdown or
+// Close.
+func Serve(o ServerOptions) *Server {
+	o.MaxConns = cmp.Or(o.MaxConns, 4096)
+	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.Metrics = privateSet(o.Metrics)
+	s := &Server{
+		opts:     o,
+		tls:      o.Identity.ServerTLS(),
+		refusals: newRefusals(time.Now, o.Log),
+		full:     o.Metrics.NewCounter("rookery_peer_connections_rejected_total"),
+		draining: make(chan struct{}),
+		done:     make(chan struct{}),
+		sessions: make(map[*session]struct{}),
+	}
+	s.figures = newFigures(o.Metrics, "server", func() float64 { return float64(s.size()) })
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.drain = sync.OnceFunc(func() {
+		close(s.draining)
+		o.Listener.Close()
+	})
+	go s.run()
+	return s
+}
+
+// Addr returns the listener's address.
+func (s *Server) Addr() net.Addr { return s.opts.Listener.Addr() }
+
+// Shutdown accepts no more connections and no more asks, and returns when the
+// answers under way are complete. If ctx ends first it cuts them short, still
+// waits for all goroutines, and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		s.abort()
+		<-s.done
+		return ctx.Err()
+	}
+}
+
+// Close cuts all answers short and waits for all goroutines.
+func (s *Server) Close() error {
+	s.drain()
+	s.abort()
+	<-s.done
+	return nil
+}
+
+func (s *Server) abort() {
+	s.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for session := range s.sessions {
+		session.wire.abort()
+	}
+}
+
+func (s *Server) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// run accepts connections until the listener is closed, and waits for all.
+func (s *Server) run() {
+	defer close(s.done)
+	defer s.cancel()
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	var pause time.Duration
+	for {
+		raw, err := s.opts.Listener.Accept()
+		if err != nil {
+			// Out of file descriptors, most likely: others will be closed.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			if !s.wait(pause) {
+				return
+			}
+			s.opts.Log.Warn("accept a peer", "err", err)
+			continue
+		}
+		pause = 0
+		session := newSession(s, raw)
+		if !s.admit(session) {
+			s.full.Inc()
+			raw.Close()
+			continue
+		}
+		sessions.Go(func() {
+			defer s.leave(session)
+			session.run()
+		})
+	}
+}
+
+// wait is false as soon as the server drains.
+func (s *Server) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.draining:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (s *Server) admit(session *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.sessions) >= s.opts.MaxConns || s.ctx.Err() != nil {
+		return false
+	}
+	s.sessions[session] = struct{}{}
+	return true
+}
+
+func (s *Server) leave(session *session) {
+	session.wire.abort()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, session)
+}

@@ -1,0 +1,159 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"rookery/object"
+)
+
+// session is the server's end of one connection. Two goroutines share it: the
+// reader takes asks off the wire and so notices, even while an answer is being
+// made, that the asker is gone; run makes the answers.
+type session struct {
+	server *Server
+	wire   wire
+	secure *tls.Conn
+	peer   string // the asker's name, once it is known
+}
+
+// request is an ask as it came off the wire.
+type request struct {
+	ask    *object.Ask
+	budget time.Duration // 0: none
+}
+
+func newSession(s *Server, raw net.Conn) *session {
+	secure := tls.Server(raw, s.tls)
+	return &session{server: s, wire: wire{Conn: secure, raw: raw}, secure: secure}
+}
+
+// run serves the connection until it ends.
+func (s *session) run() {
+	if err := s.greet(); err != nil {
+		s.server.opts.Log.Debug("peer handshake", "remote", s.wire.raw.RemoteAddr().String(), "peer", s.peer, "err", err)
+		return
+	}
+	ctx, cancel := context.WithCancel(s.server.ctx)
+	asks := make(chan request)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer s.wire.abort() // wakes the reader
+	defer cancel()
+	reader.Go(func() {
+		defer cancel()
+		defer s.wire.abort() // wakes an answer that is being written
+		s.read(ctx, asks)
+	})
+	for s.idle() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.server.draining:
+			return
+		case r := <-asks:
+			if !s.answer(ctx, r) {
+				return
+			}
+		}
+	}
+}
+
+// idle starts the clock for the next ask. It is false if the connection is dead.
+func (s *session) idle() bool {
+	return s.wire.SetReadDeadline(time.Now().Add(s.server.opts.IdleTimeout)) == nil
+}
+
+// read takes asks off the wire until the connection ends.
+func (s *session) read(ctx context.Context, asks chan<- request) {
+	for {
+		r, err := s.readAsk()
+		if err != nil {
+			if errors.Is(err, errFrame) {
+				s.server.opts.Log.Warn("peer sends what is no ask", "peer", s.peer, "err", err)
+			}
+			return
+		}
+		select {
+		case asks <- r:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readAsk holds a buffer only once there is something to put into it.
+func (s *session) readAsk() (request, error) {
+	t, length, err := s.wire.readHeader()
+	if err != nil {
+		return request{}, err
+	}
+	buf := s.server.buffers.get()
+	defer s.server.buffers.put(buf)
+	payload, err := s.wire.readPayload(frameAsk, t, length, buf[:])
+	if err != nil {
+		return request{}, err
+	}
+	ask, budget, err := decodeAsk(payload)
+	return request{ask: ask, budget: budget}, err
+}
+
+// greet shakes hands, and tells the other side whether this node reads with it.
+func (s *session) greet() error {
+	if err := s.wire.SetDeadline(time.Now().Add(s.server.opts.StallTimeout)); err != nil {
+		return err
+	}
+	if err := s.secure.HandshakeContext(s.server.ctx); err != nil {
+		if refused, ok := errors.AsType[*refusal](distrust(err)); ok {
+			s.server.figures.refuse(refused.why)
+		}
+		return err
+	}
+	buf := s.server.buffers.get()
+	defer s.server.buffers.put(buf)
+	payload, err := s.wire.readFrame(frameHello, buf[:])
+	if err != nil {
+		return err
+	}
+	opts := &s.server.opts
+	self := hello{protocol: Protocol, minProtocol: MinProtocol, name: opts.Self, fingerprint: opts.Fingerprint}
+	other, err := decodeHello(payload)
+	why := refusedMalformed
+	if err == nil {
+		why = s.judge(&self, &other)
+	}
+	frame := endFrame(appendWelcome(beginFrame(buf[:0], frameWelcome), why, &self), 0)
+	if _, err := s.wire.Write(frame); err != nil {
+		return err
+	}
+	if why != accepted {
+		s.server.figures.refuse(why)
+		return fmt.Errorf("%q: %w", other.name, &refusal{why: why})
+	}
+	s.server.refusals.forget(s.peer)
+	return s.wire.SetDeadline(time.Time{})
+}
+
+// judge says whether the node at the other end may read from this one.
+func (s *session) judge(self, other *hello) reason {
+	if !names(s.secure.ConnectionState().PeerCertificates[0], other.name) {
+		return refusedName
+	}
+	s.peer = other.name
+	why := judge(self, other)
+	switch {
+	case other.want != self.name:
+		why = refusedWrongNode
+	case !s.server.opts.Member(other.name):
+		why = refusedStranger
+	}
+	if why != accepted {
+		s.server.refusals.note(s.peer, &refusal{why: why})
+	}
+	return why
+}
