@@ -1,0 +1,30 @@
+package cluster
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"strings"
+)
+
+// gossipLog writes memberlist's lines to log. Every change of the membership is
+// logged by this package as well, so its INFO is detail; and what it calls an
+// error is another node that does not answer, which is for it to settle.
+func gossipLog(to *slog.Logger) *log.Logger { return log.New(logWriter{to}, "", 0) }
+
+type logWriter struct{ to *slog.Logger }
+
+// Write takes one line, "[LEVEL] memberlist: text". It never fails.
+func (w logWriter) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	level := slog.LevelWarn
+	tag, rest, _ := strings.Cut(text, " ")
+	switch tag {
+	case "[DEBUG]", "[INFO]":
+		level, text = slog.LevelDebug, rest
+	case "[WARN]", "[ERR]", "[ERROR]":
+		text = rest
+	}
+	w.to.Log(context.Background(), level, strings.TrimPrefix(text, "memberlist: "), "room", "gossip")
+	return len(line), nil
+}
