@@ -30,7 +30,7 @@ func fixture() admin.Options {
 	}
 	reads := admin.Reads{
 		Hot: admin.Tier{Hits: 1, Misses: 2}, Disk: admin.Tier{Hits: 3, Misses: 4},
-		Peer: admin.Tier{Hits: 5, Misses: 6}, Origin: admin.Origin{Requests: 7, Bytes: 8},
+		Peer: admin.Tier{Hits: 5, Misses: 6}, Bypassed: 13, Collapsed: 14, Origin: admin.Origin{Requests: 7, Bytes: 8},
 	}
 	return admin.Options{
 		Token: token, Buckets: []string{"public", "empty"},
@@ -79,7 +79,7 @@ func listen(t *testing.T, opts admin.Options) *httptest.Server {
 // ask sends one request, with authorization as it stands when it is not empty.
 func ask(t *testing.T, method, url, authorization string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequest(method, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +110,10 @@ func compact(t *testing.T, body string) string {
 
 func TestAnswers(t *testing.T) {
 	srv := listen(t, fixture())
-	const reads = `{"hot":{"hits":1,"misses":2},"disk":{"hits":3,"misses":4},"peer":{"hits":5,"misses":6},"origin":{"requests":7,"bytes":8}}`
-	const noReads = `{"hot":{"hits":0,"misses":0},"disk":{"hits":0,"misses":0},"peer":{"hits":0,"misses":0},"origin":{"requests":0,"bytes":0}}`
+	const reads = `{"hot":{"hits":1,"misses":2},"disk":{"hits":3,"misses":4},"peer":{"hits":5,"misses":6},` +
+		`"bypassed":13,"collapsed":14,"origin":{"requests":7,"bytes":8}}`
+	const noReads = `{"hot":{"hits":0,"misses":0},"disk":{"hits":0,"misses":0},"peer":{"hits":0,"misses":0},` +
+		`"bypassed":0,"collapsed":0,"origin":{"requests":0,"bytes":0}}`
 	cases := []struct{ path, want string }{
 		{"/health", `{"state":"ok","reasons":[],"node":"rook-0","version":"v1"}`},
 		{"/ready", `{"ready":true,"reasons":[]}`},

@@ -73,7 +73,7 @@ func TestToken(t *testing.T) {
 
 func TestTwoAuthorizationHeaders(t *testing.T) {
 	srv := listen(t, fixture())
-	req, err := http.NewRequest("GET", srv.URL+"/admin/cluster", nil)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"/admin/cluster", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,13 +43,18 @@ type Flights struct {
 	Bytes int64 `json:"bytes"` // of memory reserved for them
 }
 
-// Reads counts how reads were answered, tier after tier: a miss of one tier
-// asks the next, and a miss of the last one asks the origin.
+// Reads counts how reads were answered. Hot and Disk are this node's own tiers,
+// asked for its clients and for other nodes; Peer is what owners gave it for
+// its clients.
 type Reads struct {
-	Hot    Tier   `json:"hot"`
-	Disk   Tier   `json:"disk"`
-	Peer   Tier   `json:"peer"`
-	Origin Origin `json:"origin"`
+	Hot  Tier `json:"hot"`
+	Disk Tier `json:"disk"`
+	Peer Tier `json:"peer"` // a miss: the owner had to ask S3
+	// Bypassed answers were not for the cache (no-store, private).
+	Bypassed uint64 `json:"bypassed"`
+	// Collapsed readers waited for a request to S3 that another had started.
+	Collapsed uint64 `json:"collapsed"`
+	Origin    Origin `json:"origin"`
 }
 
 // Tier counts the lookups in one tier of the cache.

@@ -73,7 +73,7 @@ func (s *status) text() string {
 
 	fmt.Fprintln(table, "MEMBER\tSTATE\tZONE\tPEER ADDRESS\tVERSION")
 	for _, m := range s.Cluster.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.State+because(listedUnfit(m)), orNone(m.Zone), orNone(m.PeerAddress), orNone(m.Version))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.Name, memberState(m), orNone(m.Zone), orNone(m.PeerAddress), orNone(m.Version))
 	}
 	fmt.Fprintln(table)
 	s.cacheTable(table)
@@ -95,17 +95,19 @@ func (s *status) cacheTable(w io.Writer) {
 		size(disk.UsedBytes), size(disk.CapacityBytes), disk.Segments, full)
 	fmt.Fprintf(w, "peer\t%d\t%d\t-\n\n", reads.Peer.Hits, reads.Peer.Misses)
 	fmt.Fprintf(w, "origin\t%d requests, %s received\n", reads.Origin.Requests, size(int64(reads.Origin.Bytes)))
+	fmt.Fprintf(w, "collapsed\t%d readers waited for another's request\n", reads.Collapsed)
+	fmt.Fprintf(w, "bypassed\t%d answers were not for the cache\n", reads.Bypassed)
 	fmt.Fprintf(w, "flights\t%d, holding %s\n", flights.Count, size(flights.Bytes))
 	fmt.Fprintf(w, "evicted\t%d records, %s reclaimed, %s kept by copying\n", disk.Evictions,
 		size(int64(disk.ReclaimedBytes)), size(int64(disk.ReinsertedBytes)))
 	fmt.Fprintf(w, "corrupt\t%d records\n", disk.CorruptRecords)
 }
 
-func listedUnfit(m admin.Member) []string {
+func memberState(m admin.Member) string {
 	if m.Unfit == "" {
-		return nil
+		return m.State
 	}
-	return []string{"unfit: " + m.Unfit}
+	return m.State + " (unfit: " + m.Unfit + ")"
 }
 
 // because puts reasons behind a word.
