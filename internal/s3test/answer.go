@@ -46,7 +46,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amz-Request-Id", "S3TEST")
 	w.Header().Set("X-Amz-Id-2", "s3test")
 	w.Header().Set("Server", "s3test")
-	if p.status >= 300 {
+	if p.version == nil || p.status >= 300 {
 		s.refuse(w, q, p, step)
 		return
 	}

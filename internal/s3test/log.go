@@ -14,6 +14,7 @@ type Request struct {
 	Method      string
 	Target      string // the request target as it was on the wire
 	Host        string
+	Remote      string // the client's address: one for each connection
 	Bucket, Key string
 	VersionID   string
 	Header      http.Header
@@ -108,7 +109,7 @@ func (s *Server) begin(r *http.Request) *Request {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	n := nameOf(r.Host, path)
 	q := &Request{
-		Method: r.Method, Target: r.RequestURI, Host: r.Host,
+		Method: r.Method, Target: r.RequestURI, Host: r.Host, Remote: r.RemoteAddr,
 		Bucket: n.bucket, Key: n.key, VersionID: r.URL.Query().Get("versionId"), Header: r.Header.Clone(),
 	}
 	s.mu.Lock()

@@ -9,14 +9,15 @@ type Step struct {
 	// by and leave it for the next. "" is both.
 	Method string
 
-	// Status, if not 0, is an error answer in place of the object, with Code in
-	// its XML.
+	// Status, if not 0, is the answer in place of the object: an error document
+	// with Code in its XML.
 	Status int
 	Code   string
 	// Header is set on the answer, last of all: a Content-Range here is a wrong
 	// one, a Retry-After a wish. An empty list of values removes the field.
 	Header http.Header
-	// Drop cuts the connection before any answer.
+	// Drop cuts the connection before any answer. Mind that net/http repeats a GET
+	// by itself when it finds a kept connection cut: it takes the next step.
 	Drop bool
 
 	IgnoreRange   bool // 200 and everything, to a Range

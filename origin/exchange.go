@@ -1,0 +1,55 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// errSilent cancels a request whose origin said nothing for too long.
+var errSilent = errors.New("origin was silent for too long")
+
+// exchange is one request and its answer, up to the end of the body.
+type exchange struct {
+	ctx     context.Context // ends with the caller's, or when silence does
+	cancel  context.CancelCauseFunc
+	silence silence
+	client  *Client
+	kind    kind
+	start   time.Time
+}
+
+// begin starts the clock of a request that is about to be sent.
+func (c *Client) begin(caller context.Context, k kind) *exchange {
+	x := &exchange{client: c, kind: k, start: c.now()}
+	x.ctx, x.cancel = context.WithCancelCause(caller)
+	x.silence = silence{
+		limit: c.timeout,
+		timer: time.AfterFunc(c.timeout, func() { x.cancel(errSilent) }),
+	}
+	return x
+}
+
+// unanswered ends an exchange that got no answer, and returns its error.
+func (x *exchange) unanswered(caller context.Context, err error) error {
+	err = sendError(err, caller, x.ctx)
+	x.judged(err)
+	x.cancel(nil)
+	return err
+}
+
+// judged counts the exchange. Only its body, if it has one, is left.
+func (x *exchange) judged(err error) {
+	x.silence.disarm()
+	x.client.count.request(x.kind, err, x.client.now().Sub(x.start))
+}
+
+// silence runs a timer only while something is awaited from the origin, so that
+// a slow reader of a body is no silent origin.
+type silence struct {
+	limit time.Duration
+	timer *time.Timer
+}
+
+func (s *silence) arm()    { s.timer.Reset(s.limit) }
+func (s *silence) disarm() { s.timer.Stop() }

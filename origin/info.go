@@ -1,0 +1,75 @@
+package origin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"rookery/object"
+)
+
+// ours lists the fields that an info does not keep as headers: those it has a
+// place of its own for, those that a server says of itself and of one answer,
+// and hop-by-hop fields (RFC 9110 §7.6.1).
+var ours = map[string]bool{
+	"Content-Length": true, "Content-Range": true, "Accept-Ranges": true, "Etag": true, "Last-Modified": true,
+	"Date": true, "Age": true, "Server": true, "Via": true, "Alt-Svc": true, "Set-Cookie": true,
+	"Strict-Transport-Security": true, "X-Amz-Request-Id": true, "X-Amz-Id-2": true,
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true,
+	"Proxy-Authentication-Info": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+}
+
+// newInfo makes the info that a 200 promises. Its headers are sorted by name;
+// net/http does not tell the origin's order of different fields.
+func newInfo(res *http.Response, sent time.Time) *object.Info {
+	info := &object.Info{
+		Size:         res.ContentLength,
+		ETag:         res.Header.Get("ETag"),
+		LastModified: lastModified(res.Header),
+		Validated:    sent,
+	}
+	info.Version = object.OnlyVersion()
+	if info.Strong() {
+		info.Version = object.VersionOf(info.ETag, info.Size)
+	}
+	named := connectionNames(res.Header)
+	for name, values := range res.Header {
+		if ours[name] || slices.Contains(named, name) {
+			continue
+		}
+		for _, v := range values {
+			if !hasControl(v) {
+				info.Header = append(info.Header, object.Field{Name: name, Value: v})
+			}
+		}
+	}
+	slices.SortStableFunc(info.Header, func(a, b object.Field) int { return strings.Compare(a.Name, b.Name) })
+	return info
+}
+
+// connectionNames returns the fields that Connection makes hop-by-hop.
+func connectionNames(h http.Header) []string {
+	var names []string
+	for _, v := range h.Values("Connection") {
+		for name := range strings.SplitSeq(v, ",") {
+			names = append(names, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	return names
+}
+
+// hasControl reports a byte that a field value may not have (RFC 9110 §5.5): it
+// could end a header block that is written out again.
+func hasControl(v string) bool {
+	return strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// lastModified returns the zero time for a date that is none.
+func lastModified(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Last-Modified"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}

@@ -1,0 +1,70 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/object"
+)
+
+// kind of a request.
+type kind string
+
+const (
+	getKind  kind = "get"
+	headKind kind = "head"
+)
+
+var outcomes = [...]string{"ok", "not_modified", "client_error", "error", "canceled"}
+
+// counters are one bucket's. They exist from the start, so that a rate over them
+// begins at zero.
+type counters struct {
+	requests map[kind]map[string]*metrics.Counter
+	seconds  map[kind]*metrics.PrometheusHistogram
+	bytes    *metrics.Counter
+}
+
+func newCounters(set *metrics.Set, bucket string) counters {
+	if set == nil {
+		set = metrics.NewSet()
+	}
+	c := counters{
+		requests: map[kind]map[string]*metrics.Counter{},
+		seconds:  map[kind]*metrics.PrometheusHistogram{},
+		bytes:    set.GetOrCreateCounter(fmt.Sprintf("rookery_origin_bytes_total{bucket=%q}", bucket)),
+	}
+	for _, k := range [...]kind{getKind, headKind} {
+		c.requests[k] = map[string]*metrics.Counter{}
+		for _, o := range outcomes {
+			c.requests[k][o] = set.GetOrCreateCounter(fmt.Sprintf("rookery_origin_requests_total{bucket=%q,kind=%q,outcome=%q}", bucket, k, o))
+		}
+		c.seconds[k] = set.GetOrCreatePrometheusHistogram(fmt.Sprintf("rookery_origin_request_duration_seconds{bucket=%q,kind=%q}", bucket, k))
+	}
+	return c
+}
+
+// request counts an answer whose headers are judged, and how long they took.
+func (c *counters) request(k kind, err error, took time.Duration) {
+	c.requests[k][outcome(err)].Inc()
+	c.seconds[k].Update(took.Seconds())
+}
+
+func outcome(err error) string {
+	var refused *object.OriginError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, object.ErrNotModified):
+		return "not_modified"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "canceled"
+	case errors.As(err, &refused) && refused.Status < 500, errors.Is(err, object.ErrGone):
+		return "client_error"
+	}
+	return "error"
+}
