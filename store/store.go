@@ -1,0 +1,256 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rookery/object"
+)
+
+var (
+	// ErrMiss says that the bytes asked for are not to be had here. Every error
+	// of a read is one.
+	ErrMiss = errors.New("not in the store")
+	// ErrFull says that the disk takes nothing at present: it is full, or it
+	// fails. The caller goes on without keeping the bytes; the store tries again
+	// by itself.
+	ErrFull = errors.New("store takes no bytes")
+)
+
+const (
+	// retryAfter is how long a full or failing disk is left alone.
+	retryAfter = 5 * time.Second
+	// tickEvery is how often the keeper looks after the store.
+	tickEvery = time.Second
+
+	maxSegmentBytes = 64 << 20
+	minSegmentBytes = 4 << 20
+	// minSegments is how many segments must fit: with fewer, most of what is
+	// cached would go whenever a segment is reclaimed.
+	minSegments = 4
+
+	defaultIndexMemory   = 32 << 20
+	defaultReinsertShare = 0.10
+)
+
+// Options says where and how much. Dir and Capacity are needed.
+type Options struct {
+	Dir string
+	FS  vfs.FS // nil is the operating system's
+	// Capacity bounds the bytes on the disk: segments, those unlinked but still
+	// open, Pebble's files and a reserve for their compaction.
+	Capacity int64
+	// SegmentBytes is the size of a segment, at most 1 GiB. 0 is 1/32 of the
+	// capacity, but at least 4 MiB and at most 64 MiB.
+	SegmentBytes int64
+	// IndexMemory bounds Pebble's block cache and memtables together, in bytes.
+	// 0 is 32 MiB.
+	IndexMemory int64
+	// HotBytes bounds the hot set, bodies and all that goes with them. 0 is no
+	// hot set.
+	HotBytes int64
+	// ReinsertShare is how many bytes may be copied forward for each byte that
+	// is written. 0 is 0.10; a negative one turns copying off.
+	ReinsertShare float64
+	Now           func() time.Time // nil is time.Now
+	Log           *slog.Logger     // nil discards
+	Metrics       *metrics.Set     // nil is a private set
+
+	// ticks drives the keeper in tests; nil is a ticker.
+	ticks <-chan time.Time
+}
+
+// Store keeps infos, chunks and hot objects. All methods may be called by any
+// number of goroutines, but none after Close.
+type Store struct {
+	opt   Options
+	fs    vfs.FS
+	log   *slog.Logger
+	now   func() time.Time
+	sizes indexSizes
+	lock  io.Closer
+
+	index    atomic.Pointer[index] // nil while there is none to be had
+	segments segments
+	writer   writer
+	budget   reinsertBudget
+	hot      *hotSet
+	counts   counters
+
+	reclaiming sync.Mutex
+	stripes    [64]sync.Mutex
+	buffers    sync.Pool // of *[bufferBytes]byte
+
+	full  fullness
+	scrub scrubber
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// bufferBytes is the size of the store's scratch buffers: a block, or an info's
+// whole record.
+const bufferBytes = maxHeaderBytes + object.MaxInfoBytes
+
+// Open opens the store in opt.Dir, creating it if need be. It fails when the
+// options cannot be met, when the directory cannot be made, and when another
+// process has the store open. A disk that fails otherwise, or an index that is
+// corrupt, leaves a store that misses, and that tries again by itself.
+func Open(opt Options) (*Store, error) {
+	if err := opt.complete(); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		opt: opt, fs: opt.FS, log: opt.Log, now: opt.Now,
+		sizes:    sizesFor(opt.IndexMemory),
+		segments: segments{byID: make(map[uint64]*segment)},
+		budget:   reinsertBudget{share: opt.ReinsertShare, max: int64(opt.ReinsertShare * float64(2*opt.SegmentBytes))},
+		stop:     make(chan struct{}),
+	}
+	s.buffers.New = func() any { return new([bufferBytes]byte) }
+	if floor := minSegments*opt.SegmentBytes + s.reserve(); opt.Capacity < floor {
+		return nil, fmt.Errorf("store: capacity of %d bytes is too small: with segments of %d bytes it must be at least %d",
+			opt.Capacity, opt.SegmentBytes, floor)
+	}
+	if err := s.takeDir(); err != nil {
+		return nil, err
+	}
+	s.counts = newCounters(opt.Metrics)
+	s.hot = newHotSet(opt.HotBytes, s.counts)
+	if err := s.openIndex(); err != nil {
+		s.full.note(s.now(), err)
+		s.log.Error("store opens without its disk", "dir", opt.Dir, "error", err)
+	}
+	s.registerGauges()
+	s.done.Go(s.keep)
+	return s, nil
+}
+
+// complete fills in the defaults and refuses what cannot be met.
+func (o *Options) complete() error {
+	if o.Dir == "" || o.Capacity <= 0 {
+		return errors.New("store: Dir and Capacity are needed")
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = min(max(o.Capacity/32, minSegmentBytes), maxSegmentBytes)
+	}
+	if o.SegmentBytes < markBytes || o.SegmentBytes > 1<<30 {
+		return fmt.Errorf("store: segments of %d bytes: must be between %d and %d", o.SegmentBytes, markBytes, 1<<30)
+	}
+	if o.IndexMemory == 0 {
+		o.IndexMemory = defaultIndexMemory
+	}
+	if o.ReinsertShare == 0 {
+		o.ReinsertShare = defaultReinsertShare
+	}
+	o.ReinsertShare = max(o.ReinsertShare, 0)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.NewSet()
+	}
+	return nil
+}
+
+// takeDir makes the directory and locks it.
+func (s *Store) takeDir() error {
+	for _, dir := range []string{s.opt.Dir, s.segmentDir()} {
+		if err := s.fs.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	lock, err := s.fs.Lock(s.fs.PathJoin(s.opt.Dir, "LOCK"))
+	if err != nil {
+		return fmt.Errorf("store: %s is in use by another process: %w", s.opt.Dir, err)
+	}
+	s.lock = lock
+	return nil
+}
+
+func (s *Store) segmentDir() string { return s.fs.PathJoin(s.opt.Dir, "segments") }
+func (s *Store) indexDir() string   { return s.fs.PathJoin(s.opt.Dir, "index") }
+
+// Close waits for the keeper and closes the files. Chunks that are still open
+// keep theirs until they are closed; no other method may be running.
+func (s *Store) Close() error {
+	close(s.stop)
+	s.done.Wait()
+	s.unregisterGauges()
+	s.writer.seal()
+	if ix := s.index.Swap(nil); ix != nil {
+		ix.close()
+	}
+	var errs []error
+	for _, seg := range s.segments.sorted() {
+		errs = append(errs, s.segments.remove(seg))
+	}
+	s.hot.clear()
+	if err := errors.Join(append(errs, s.lock.Close())...); err != nil {
+		return fmt.Errorf("store: close: %w", err)
+	}
+	return nil
+}
+
+// stripe returns the lock under which the entry of an index key is changed.
+func (s *Store) stripe(entryKey []byte) *sync.Mutex {
+	return &s.stripes[int(entryKey[1])%len(s.stripes)]
+}
+
+// usable returns the index, or nil while it may not be used.
+func (s *Store) usable() *index {
+	ix := s.index.Load()
+	if ix == nil || ix.failed() != nil {
+		return nil
+	}
+	return ix
+}
+
+// reserve is the part of the capacity that is kept for Pebble's flushes and
+// manifests; room for a compaction of everything it has comes on top.
+func (s *Store) reserve() int64 { return (memtables+1)*s.sizes.memtable + 512<<10 }
+
+// used returns how many bytes of the capacity are taken, the reserve included.
+func (s *Store) used() int64 {
+	n := s.segments.held.Load() + s.reserve()
+	if ix := s.index.Load(); ix != nil {
+		n += 2 * ix.used()
+	}
+	return n
+}
+
+// hasRoom reports whether one more segment may be started.
+func (s *Store) hasRoom() bool { return s.used()+s.opt.SegmentBytes <= s.opt.Capacity }
+
+// dropIf deletes an index entry if it still points at the record at loc.
+func (s *Store) dropIf(ix *index, entryKey []byte, loc location) (bool, error) {
+	mu := s.stripe(entryKey)
+	mu.Lock()
+	defer mu.Unlock()
+	var scratch [maxEntryBytes]byte
+	value, err := ix.get(scratch[:0], entryKey)
+	if errors.Is(err, errAbsent) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if now, err := parseLocation(value); err == nil && !now.same(loc) {
+		return false, nil
+	}
+	return true, ix.delete(entryKey)
+}
