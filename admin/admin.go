@@ -18,9 +18,9 @@ import (
 	"rookery/object"
 )
 
-// Options is what the listener needs of its node. Every function must be given,
-// must be safe for concurrent use, and should answer at once: it is called
-// within the request.
+// Options is what the listener needs of its node. Every function but Now must
+// be given, must be safe for concurrent use, and should answer at once: it is
+// called within the request.
 type Options struct {
 	// Token is the bearer token of everything under /admin/. Without one these
 	// paths answer 403 and say how to configure it.
@@ -39,7 +39,7 @@ type Options struct {
 	// Held returns what this node holds of a key, and whether it holds anything.
 	Held func(key object.Key) (Held, bool)
 
-	Now func() time.Time
+	Now func() time.Time // nil is time.Now
 	Log *slog.Logger
 }
 
@@ -47,6 +47,9 @@ type Options struct {
 // concurrent use.
 func New(opts Options) http.Handler {
 	h := &handler{Options: opts, guard: newGuard(opts.Token), buckets: make(map[string]bool, len(opts.Buckets))}
+	if h.Now == nil {
+		h.Now = time.Now
+	}
 	for _, b := range opts.Buckets {
 		h.buckets[b] = true
 	}

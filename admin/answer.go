@@ -45,5 +45,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(body.Bytes()) // fails only when the operator has gone
+	_, _ = w.Write(body.Bytes()) // fails only when the operator has gone
 }

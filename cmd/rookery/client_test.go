@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -71,13 +72,13 @@ func TestStrangers(t *testing.T) {
 		{"clients' port", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/xml")
 			w.WriteHeader(404)
-			w.Write([]byte("<Error><Code>NoSuchBucket</Code></Error>"))
+			fmt.Fprint(w, "<Error><Code>NoSuchBucket</Code></Error>")
 		}},
-		{"web page", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>hello</html>")) }},
+		{"web page", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") }},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, target.URL, http.StatusTemporaryRedirect)
 		}},
-		{"cut short", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"key":`)) }},
+		{"cut short", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"key":`) }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
