@@ -1,0 +1,278 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rookery/object"
+	"rookery/store"
+)
+
+var errClosed = errors.New("node is closed")
+
+// fetch brings a run's chunks from S3, one after the other, into the store and
+// to whoever waits. It runs on the node's context: no reader's leaving ends it.
+func (f *flights) fetch(r *run) error {
+	s := &stream{flights: f, run: r, offset: r.next * object.ChunkBytes, body: r.first}
+	defer s.close()
+	if r.first == nil && f.node.store.Has(r.key, r.pin.Version, r.next) {
+		return nil // it was stored between the reader's look and our start
+	}
+	for {
+		c, more := f.more(r)
+		if !more {
+			return nil
+		}
+		if err := f.fetchChunk(s, c); err != nil {
+			return err
+		}
+	}
+}
+
+// more returns the run's next chunk. A run ends early when nobody reads it and
+// much is left. While nothing can be stored it waits until a reader wants more:
+// bytes fetched ahead would be lost.
+func (f *flights) more(r *run) (chunk int64, more bool) {
+	for {
+		f.mu.Lock()
+		left := min(r.end*object.ChunkBytes, r.pin.Size) - r.next*object.ChunkBytes
+		if r.readers == 0 && (left > f.finishBytes || !r.stored) {
+			r.end = min(r.end, r.next)
+		}
+		next, wake := r.next, r.wake
+		ended, wait := r.next >= r.end, !r.stored && r.want < r.next
+		f.mu.Unlock()
+		if ended {
+			return 0, false
+		}
+		if !wait {
+			return next, true
+		}
+		select {
+		case <-wake:
+		case <-f.node.ctx.Done():
+			return 0, false
+		}
+	}
+}
+
+// readStep is how much of a chunk is read before its readers are woken.
+const readStep = 128 << 10
+
+func (f *flights) fetchChunk(s *stream, c int64) error {
+	r := s.run
+	fl, err := f.newFill(c, object.ChunkLen(r.pin.Size, c))
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	r.cur = fl
+	r.changed()
+	f.mu.Unlock()
+	for have := 0; have < len(fl.buf); {
+		n, err := s.read(fl.buf[have:min(have+readStep, len(fl.buf))])
+		if err != nil {
+			f.giveUp(fl)
+			return err
+		}
+		have += n
+		fl.grow(n)
+	}
+	f.keep(r, fl)
+	return nil
+}
+
+// keep puts a whole chunk into the store and gives its buffer back.
+func (f *flights) keep(r *run, fl *fill) {
+	n := f.node
+	err := n.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, r.pin.Note, fl.buf)
+	if r.info != nil && r.pin.Size <= store.HotMax && n.owns(r.key, 0) {
+		n.store.PutHot(r.key, r.info, bytes.Clone(fl.buf))
+	}
+	out := []*fill{fl}
+	f.mu.Lock()
+	r.next, r.cur = r.next+1, nil
+	if r.stored = err == nil; !r.stored {
+		out = f.recent.put(r.at, fl)
+	}
+	whole := r.next == object.Chunks(r.pin.Size) && r.stored
+	r.changed()
+	f.mu.Unlock()
+	for _, fl := range out {
+		f.free(fl)
+	}
+	if r.once && whole {
+		n.keepInfo(r.key, r.info)
+	}
+}
+
+// newFill reserves a whole chunk's bytes before any of it is read; nobody waits
+// while holding part of one.
+func (f *flights) newFill(c int64, length int) (*fill, error) {
+	if err := f.budget.Acquire(f.node.ctx, int64(length)); err != nil {
+		return nil, errClosed
+	}
+	f.mu.Lock()
+	f.held += int64(length)
+	f.mu.Unlock()
+	if length < object.ChunkBytes/2 {
+		return &fill{chunk: c, buf: make([]byte, length)}, nil
+	}
+	buf, ok := f.buffers.Get().(*[object.ChunkBytes]byte)
+	if !ok {
+		buf = new([object.ChunkBytes]byte)
+	}
+	return &fill{chunk: c, buf: buf[:length]}, nil
+}
+
+// free takes the fill's buffer back into the budget and the pool.
+func (f *flights) free(fl *fill) {
+	buf := fl.release()
+	f.unreserve(len(buf))
+	if cap(buf) >= object.ChunkBytes {
+		f.buffers.Put((*[object.ChunkBytes]byte)(buf[:object.ChunkBytes]))
+	}
+}
+
+// giveUp ends a fill that will not be whole. Its readers may still copy what
+// came, so the buffer is left to the garbage collector.
+func (f *flights) giveUp(fl *fill) { f.unreserve(len(fl.buf)) }
+
+func (f *flights) unreserve(length int) {
+	f.budget.Release(int64(length))
+	f.mu.Lock()
+	f.held -= int64(length)
+	f.mu.Unlock()
+}
+
+// opened is a GET in progress and how to end it.
+type opened struct {
+	*object.Fetched
+	cancel context.CancelFunc
+}
+
+func (o *opened) close() {
+	o.Body.Close()
+	o.cancel()
+}
+
+// stream is a run's bytes in order, over as many GETs as it takes: a body that
+// breaks is resumed at its next byte with Range and If-Match, unless the version
+// has no strong ETag.
+type stream struct {
+	flights  *flights
+	run      *run
+	offset   int64 // of the next byte
+	body     *opened
+	failures int // since the last byte came
+}
+
+func (s *stream) close() {
+	if s.body != nil {
+		s.body.close()
+		s.body = nil
+	}
+}
+
+// read gives at least one byte, or why there will be none.
+func (s *stream) read(p []byte) (int, error) {
+	for {
+		if s.body == nil {
+			if err := s.open(); err != nil {
+				if err := s.again(err); err != nil {
+					return 0, err
+				}
+				continue
+			}
+		}
+		n, err := s.body.Body.Read(p)
+		if n > 0 {
+			s.offset += int64(n)
+			s.failures = 0
+			return n, nil
+		}
+		if err == nil {
+			continue
+		}
+		s.close()
+		if err := s.again(fmt.Errorf("body of %s broke off at byte %d: %v", s.run.key, s.offset, err)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// open starts the GET of what is left of the run.
+func (s *stream) open() error {
+	f, r := s.flights, s.run
+	f.mu.Lock()
+	to := min(r.end*object.ChunkBytes, r.pin.Size)
+	f.mu.Unlock()
+	o, err := f.node.get(object.Fetch{Key: r.key, From: s.offset, To: to, IfMatch: r.pin.ETag})
+	if err != nil {
+		return err
+	}
+	if o.ETag != r.pin.ETag || o.Offset != s.offset || o.Length != to-s.offset {
+		o.close()
+		return object.ErrBroken
+	}
+	s.body = o
+	return nil
+}
+
+const maxAttempts = 3
+
+// again waits before another attempt, or returns why there is none.
+func (s *stream) again(err error) error {
+	s.failures++
+	if s.run.once || s.failures >= maxAttempts || !temporary(err) {
+		return asOrigin(err)
+	}
+	return s.flights.node.backOff(s.failures)
+}
+
+// backOff waits 50 ms, then 100 ms, …, or fails when the node closes.
+func (n *Node) backOff(failures int) error {
+	timer := time.NewTimer(25 * time.Millisecond << failures)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-n.ctx.Done():
+		return errClosed
+	}
+}
+
+// get starts one GET on the node's own context.
+func (n *Node) get(fetch object.Fetch) (*opened, error) {
+	ctx, cancel := context.WithCancel(n.ctx)
+	fetched, err := n.buckets[fetch.Key.Bucket].Origin.Get(ctx, fetch)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &opened{fetched, cancel}, nil
+}
+
+// temporary reports whether the same request may fare better the next time.
+func temporary(err error) bool {
+	if errors.Is(err, object.ErrGone) || errors.Is(err, object.ErrBroken) {
+		return false
+	}
+	var origin *object.OriginError
+	return !errors.As(err, &origin) || origin.Temporary()
+}
+
+// asOrigin gives an error of the network the shape of an answer S3 never gave.
+func asOrigin(err error) error {
+	var origin *object.OriginError
+	switch {
+	case errors.As(err, &origin), errors.Is(err, object.ErrGone), errors.Is(err, object.ErrBroken):
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return &object.OriginError{Status: 504, Message: err.Error()}
+	}
+	return &object.OriginError{Status: 502, Message: err.Error()}
+}

@@ -1,0 +1,264 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"rookery/object"
+)
+
+// farAhead is how many chunks a reader may be ahead of a run's head before it
+// is cheaper to split the run than to wait (DESIGN: 8 MiB).
+const farAhead = 8
+
+type versionKey struct {
+	key     object.Hash
+	version object.Version
+}
+
+// flights is the table of runs: for every version of an object, the GETs from
+// S3 that are in progress. A reader that wants a chunk joins the run that will
+// bring it, or starts one.
+type flights struct {
+	node        *Node
+	budget      *semaphore.Weighted // bytes of chunk buffers, over the whole node
+	finishBytes int64
+	buffers     sync.Pool // of *[object.ChunkBytes]byte
+
+	mu        sync.Mutex // guards all below, and the fields of runs that say so
+	byVersion map[versionKey][]*run
+	recent    recent
+	running   int
+	held      int64 // bytes of the budget in use
+}
+
+// run is one GET of consecutive chunks, [next, end), of one version.
+type run struct {
+	at  versionKey
+	key object.Key
+	pin object.Pin
+	// info is set where this node decides it: on the key's owner.
+	info *object.Info
+	// once: the version has no strong ETag, so this GET is the only one.
+	once bool
+	// first is a GET that is already open, from chunk next on.
+	first *opened
+
+	// Guarded by flights.mu.
+	next, end int64 // chunks; a split lowers end
+	want      int64 // the farthest chunk any reader has asked for
+	readers   int
+	cur       *fill // chunk next while it comes
+	stored    bool  // all chunks so far are in the store
+	err       error // why it ended before end
+	done      bool
+	wake      chan struct{} // closed and replaced when any of these changes
+}
+
+// changed wakes whoever waits on the run. flights.mu is held.
+func (r *run) changed() {
+	close(r.wake)
+	r.wake = make(chan struct{})
+}
+
+// join returns the run that brings chunk c of the version, and whether it was
+// there before. It starts one for [c, wanted) if there is none, cut where the
+// store already has chunks or another run begins. The caller leaves the run
+// when it needs no more of it.
+func (f *flights) join(key object.Key, info *object.Info, pin object.Pin, c, wanted int64) (r *run, joined bool, err error) {
+	at := versionKey{key.Hash(), pin.Version}
+	f.mu.Lock()
+	if r := f.covering(at, c); r != nil {
+		r.readers++
+		f.mu.Unlock()
+		return r, true, nil
+	}
+	f.mu.Unlock()
+	if !pin.Strong() {
+		return nil, false, object.ErrGone // its only GET has ended
+	}
+	end := f.runEnd(key, pin, c, wanted)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.covering(at, c); r != nil { // another reader was quicker
+		r.readers++
+		return r, true, nil
+	}
+	for _, other := range f.byVersion[at] {
+		if other.next > c && other.next < end && !other.done {
+			end = other.next
+		}
+	}
+	r = &run{at: at, key: key, pin: pin, info: info, next: c, end: end, readers: 1}
+	return r, false, f.start(r)
+}
+
+// adopt makes a run of a whole GET that is already open, and gives the caller a
+// place in it.
+func (f *flights) adopt(key object.Key, info *object.Info, first *opened) (*run, error) {
+	r := &run{
+		at: versionKey{key.Hash(), info.Version}, key: key, pin: info.Pin(), info: info,
+		once: !info.Strong(), first: first, end: object.Chunks(info.Size), readers: 1,
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return r, f.start(r)
+}
+
+// start puts the run into the table and on its way. flights.mu is held.
+func (f *flights) start(r *run) error {
+	if f.node.ctx.Err() != nil {
+		return errClosed
+	}
+	r.wake, r.want, r.stored = make(chan struct{}), r.next, true
+	f.byVersion[r.at] = append(f.byVersion[r.at], r)
+	f.running++
+	f.node.work.Go(func() {
+		err := f.fetch(r)
+		f.finish(r, err)
+	})
+	return nil
+}
+
+// covering returns the run that will bring chunk c soon enough. A run whose
+// head is far behind c is split there: the reader starts its own, and the run
+// ends where that begins. flights.mu is held.
+func (f *flights) covering(at versionKey, c int64) *run {
+	for _, r := range f.byVersion[at] {
+		if r.done || c < r.next || c >= r.end {
+			continue
+		}
+		if c-r.next > farAhead && !r.once {
+			r.end = c
+			continue
+		}
+		return r
+	}
+	return nil
+}
+
+// runEnd returns where a run from c on has to end: at what is wanted, at the
+// extent's end, and before the first chunk that is stored already.
+func (f *flights) runEnd(key object.Key, pin object.Pin, c, wanted int64) int64 {
+	end := min(wanted, (c/object.ExtentChunks+1)*object.ExtentChunks, object.Chunks(pin.Size))
+	for n := c + 1; n < end; n++ {
+		if f.node.store.Has(key, pin.Version, n) {
+			return n
+		}
+	}
+	return max(end, c+1)
+}
+
+// attach gives a reader of chunks [from, to) a place in a run that will bring
+// some of them, so that the run goes on although the reader is behind it. It
+// returns nil if there is none.
+func (f *flights) attach(at versionKey, from, to int64) *run {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.byVersion[at] {
+		if !r.done && r.next < to && r.end > from {
+			r.readers++
+			return r
+		}
+	}
+	return nil
+}
+
+// leave gives back a reader's place in a run.
+func (f *flights) leave(r *run) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.readers--
+	if r.readers == 0 {
+		r.changed()
+	}
+}
+
+// await waits until the run's chunk c can be read. It returns its fill, or nil
+// when the run has passed it (look into the store, then ask again), or why the
+// run ended without it. The chunk counts as wanted from now on.
+func (f *flights) await(ctx context.Context, r *run, c int64) (*fill, error) {
+	for {
+		f.mu.Lock()
+		if c > r.want {
+			r.want = c
+			r.changed()
+		}
+		cur, passed, gone, err := r.cur, c < r.next, c >= r.end || r.done, r.err
+		wake := r.wake
+		f.mu.Unlock()
+		switch {
+		case passed:
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case gone:
+			return nil, nil
+		case cur != nil && cur.chunk == c:
+			return cur, nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// outlast waits until the run has ended, or cannot be stored any more.
+func (f *flights) outlast(r *run) {
+	for {
+		f.mu.Lock()
+		over, wake := r.done || !r.stored, r.wake
+		f.mu.Unlock()
+		if over {
+			return
+		}
+		<-wake
+	}
+}
+
+// kept returns a chunk that could not be stored and is still in memory.
+func (f *flights) kept(at versionKey, c int64) *fill {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.recent.get(at, c)
+}
+
+// finish takes the run out of the table and tells its readers.
+func (f *flights) finish(r *run, err error) {
+	if errors.Is(err, object.ErrGone) {
+		f.node.forget(r.key, r.pin.Version)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.done, r.err = true, err
+	if r.cur != nil {
+		r.cur.fail(err)
+		r.cur = nil
+	}
+	runs := f.byVersion[r.at]
+	for i := range runs {
+		if runs[i] == r {
+			runs = append(runs[:i:i], runs[i+1:]...)
+			break
+		}
+	}
+	if len(runs) == 0 {
+		delete(f.byVersion, r.at)
+	} else {
+		f.byVersion[r.at] = runs
+	}
+	f.running--
+	r.changed()
+}
+
+func (f *flights) load() (count int, bytes int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.running, f.held
+}

@@ -1,0 +1,238 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"rookery/object"
+	"rookery/store"
+)
+
+// maxRestarts is how often a read starts over because S3 has another version by
+// now, before it is given up.
+const maxRestarts = 2
+
+// OpenLocal answers with what this node has and with what S3 gives it, never by
+// asking another node: so a read crosses the cluster once at most. Without a pin
+// this node acts as the key's owner. An answer may end early, at the first
+// extent that is another node's.
+func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
+		return nil, object.ErrUnknownBucket
+	}
+	if ask.Pin != nil {
+		return n.openPinned(ctx, ask)
+	}
+	if hot, ok := n.store.Hot(ask.Key); ok {
+		if a, err := n.openHot(ask, hot); a != nil || err != nil {
+			return a, err
+		}
+	}
+	for restarts := 0; ; restarts++ {
+		a, err := n.openKnown(ctx, ask)
+		if !errors.Is(err, object.ErrGone) || restarts == maxRestarts {
+			return a, err
+		}
+	}
+}
+
+// openHot answers from memory while the entry is fresh; (nil, nil) otherwise.
+func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, error) {
+	ttl := n.ttl(&hot.Info, n.lifetime(ask.Key, &hot.Info))
+	if ttl <= 0 || ask.Suspect == hot.Info.Version {
+		return nil, nil
+	}
+	a := &object.Answer{Info: hot.Info, Source: object.SourceHot, Outcome: object.Hit, TTL: ttl}
+	n.count.answered(ask.Key.Bucket, a)
+	if ask.HeadOnly {
+		return a, nil
+	}
+	from, to, err := ask.Range.Resolve(hot.Info.Size)
+	if err != nil {
+		return nil, err
+	}
+	setBody(a, from, hot.Body[from:to])
+	return a, nil
+}
+
+// openKnown answers as the key's owner.
+func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	k, err := n.lookup(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	if k.call != nil {
+		defer n.letGo(k.call)
+	}
+	a := &object.Answer{Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life)}
+	if !k.life.Keep {
+		return n.openBypass(ask, k, a)
+	}
+	a.Stored = k.outcome == object.Miss
+	if ask.HeadOnly {
+		n.count.answered(ask.Key.Bucket, a)
+		return a, nil
+	}
+	from, to, err := ask.Range.Resolve(k.info.Size)
+	if err != nil {
+		return nil, err
+	}
+	a.Offset, a.Length = from, n.reach(ask.Key, k.info, from, to)-from
+	if a.Length == 0 {
+		return a, nil
+	}
+	if n.promote(ask.Key, k.info, a) {
+		n.count.answered(ask.Key.Bucket, a)
+		return a, nil
+	}
+	return n.openBody(ctx, ask, k.info, k.info.Pin(), a)
+}
+
+// openPinned answers with bytes of the version that the asker names.
+func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	pin := *ask.Pin
+	from, to, err := ask.Range.Resolve(pin.Size)
+	if err != nil {
+		return nil, err
+	}
+	a := &object.Answer{
+		Info:   object.Info{Version: pin.Version, Size: pin.Size, ETag: pin.ETag, Note: pin.Note},
+		Offset: from, Length: to - from, Source: object.SourceDisk, Outcome: object.Hit,
+	}
+	if ask.OnlyIfHave {
+		a.Length = n.held(ask.Key, pin, from, to) - from
+		if a.Length == 0 {
+			return nil, object.ErrNotHeld
+		}
+	}
+	return n.openBody(ctx, ask, nil, pin, a)
+}
+
+// openBody gives the answer a body for its Offset and Length, and waits until
+// the first bytes are there or known not to come.
+func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, a *object.Answer) (*object.Answer, error) {
+	b := &localBody{
+		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin,
+		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyIfHave,
+	}
+	if err := b.prime(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	if b.fill != nil {
+		a.Source, a.Stored = object.SourceOrigin, true
+		a.Collapsed = a.Collapsed || b.joined
+		if a.Outcome != object.Stale {
+			a.Outcome = object.Miss
+		}
+	} else {
+		a.Source, a.Stored = object.SourceDisk, false
+	}
+	a.Body = b
+	n.count.answered(ask.Key.Bucket, a)
+	return a, nil
+}
+
+// reach returns how far this node answers of [from, to): through extent 0, which
+// belongs to whoever is asked for the object, and every extent that it owns. A
+// version without a strong ETag is never split.
+func (n *Node) reach(key object.Key, info *object.Info, from, to int64) int64 {
+	if !info.Strong() {
+		return to
+	}
+	end := from
+	for end < to {
+		if extent := object.ExtentOf(end); extent != 0 && !n.owns(key, extent) {
+			break
+		}
+		end = object.ExtentEnd(end, to)
+	}
+	return end
+}
+
+// held returns how far the stored chunks go from the byte at from on.
+func (n *Node) held(key object.Key, pin object.Pin, from, to int64) int64 {
+	end := from
+	for end < to && n.store.Has(key, pin.Version, object.ChunkOf(end)) {
+		end = min(to, (object.ChunkOf(end)+1)*object.ChunkBytes)
+	}
+	return end
+}
+
+// promote reads a small object whole from disk, answers from that, and offers it
+// to the hot set. It reports false when the object is not small or not there.
+func (n *Node) promote(key object.Key, info *object.Info, a *object.Answer) bool {
+	if info.Size > store.HotMax {
+		return false
+	}
+	chunk, err := n.store.Chunk(key, info.Version, 0)
+	if err != nil {
+		return false
+	}
+	defer chunk.Close()
+	body := make([]byte, info.Size)
+	if _, err := chunk.ReadAt(body, 0); err != nil {
+		return false
+	}
+	if n.owns(key, 0) {
+		n.store.PutHot(key, info, body)
+	}
+	a.Source, a.Stored = object.SourceDisk, false
+	setBody(a, a.Offset, body[a.Offset:a.Offset+a.Length])
+	return true
+}
+
+// openBypass answers with bytes that no shared cache may keep: the body of the
+// GET that told so, for the reader that caused it; a GET of its own for others.
+func (n *Node) openBypass(ask *object.Ask, k known, a *object.Answer) (*object.Answer, error) {
+	a.Source, a.Outcome = object.SourceOrigin, object.Bypass
+	n.count.answered(ask.Key.Bucket, a)
+	if ask.HeadOnly {
+		return a, nil
+	}
+	from, to, err := ask.Range.Resolve(k.info.Size)
+	if err != nil || from == to {
+		return a, err
+	}
+	a.Offset, a.Length = from, to-from
+	var o *opened
+	if ask.Range.Kind == object.Whole {
+		o = n.takeBypass(k.call)
+	}
+	if o == nil {
+		fetch := object.Fetch{Key: ask.Key, From: from, To: to}
+		if k.info.Strong() {
+			fetch.IfMatch = k.info.ETag
+		}
+		if o, err = n.get(fetch); err != nil {
+			return nil, asOrigin(err)
+		}
+	}
+	a.Body = bypassBody{o}
+	return a, nil
+}
+
+// bypassBody streams straight from S3.
+type bypassBody struct{ *opened }
+
+func (b bypassBody) Read(p []byte) (int, error) { return b.Body.Read(p) }
+
+func (b bypassBody) Close() error {
+	b.close()
+	return nil
+}
+
+// memoryBody is a body that is already in memory.
+type memoryBody struct{ bytes.Reader }
+
+func (*memoryBody) Close() error { return nil }
+
+func setBody(a *object.Answer, offset int64, p []byte) {
+	a.Offset, a.Length = offset, int64(len(p))
+	if len(p) > 0 {
+		body := new(memoryBody)
+		body.Reset(p)
+		a.Body = body
+	}
+}

@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"rookery/object"
+	"rookery/store"
+)
+
+// localBody streams bytes of one version chunk by chunk, from the store or from
+// the flight that brings them. It holds at most one open chunk and a place in
+// one run, and no buffer. One goroutine at a time may use it.
+type localBody struct {
+	node     *Node
+	ctx      context.Context
+	key      object.Key
+	info     *object.Info // may be nil
+	pin      object.Pin
+	at       versionKey
+	pos, end int64
+	// onlyStored: nothing may be asked of S3.
+	onlyStored bool
+
+	chunk  *store.Chunk // the chunk at pos, or
+	fill   *fill        // on its way
+	run    *run         // the run this reader has a place in
+	joined bool         // that run was another reader's
+	misses int          // turns without a byte
+}
+
+// maxTurns is how often a reader may find a chunk neither stored nor in flight
+// although it has just been fetched, before it gives up: the store loses chunks
+// faster than this reader comes round to them.
+const maxTurns = 8
+
+// prime waits for the first bytes.
+func (b *localBody) prime() error {
+	if err := b.locate(); err != nil {
+		return err
+	}
+	if b.run == nil && !b.onlyStored {
+		b.run = b.node.flights.attach(b.at, object.ChunkOf(b.pos), object.Chunks(b.end))
+	}
+	return nil
+}
+
+func (b *localBody) Read(p []byte) (int, error) {
+	for {
+		if b.pos == b.end {
+			return 0, io.EOF
+		}
+		if b.chunk == nil && b.fill == nil {
+			if err := b.locate(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := b.read(p)
+		if err != nil || n > 0 {
+			return n, err
+		}
+	}
+}
+
+// read gives bytes of the chunk that is open. (0, nil) means that it has to be
+// located anew.
+func (b *localBody) read(p []byte) (int, error) {
+	off := b.pos % object.ChunkBytes
+	left := min(b.end-b.pos, object.ChunkBytes-off)
+	p = p[:min(int64(len(p)), left)]
+	var n int
+	if b.chunk != nil {
+		var err error
+		n, err = b.chunk.ReadAt(p, off)
+		if err != nil && !errors.Is(err, store.ErrMiss) {
+			return 0, fmt.Errorf("read stored chunk: %w", err)
+		}
+	} else {
+		gone, err := b.fill.ready(b.ctx, int(off))
+		if err != nil {
+			return 0, err
+		}
+		if !gone {
+			n = b.fill.copyTo(p, int(off))
+		}
+	}
+	b.pos += int64(n)
+	if n > 0 {
+		b.misses = 0
+	}
+	if n == 0 || int64(n) == left {
+		b.release()
+	}
+	return n, nil
+}
+
+// locate finds the chunk at pos: stored, still in memory, or in flight. It waits
+// for the chunk's first wanted byte.
+func (b *localBody) locate() error {
+	c := object.ChunkOf(b.pos)
+	for ; b.misses < maxTurns; b.misses++ {
+		chunk, err := b.node.store.Chunk(b.key, b.pin.Version, c)
+		if err == nil {
+			b.chunk = chunk
+			return nil
+		}
+		if b.onlyStored {
+			return object.ErrNotHeld
+		}
+		if b.fill = b.node.flights.kept(b.at, c); b.fill == nil {
+			if b.fill, err = b.inFlight(c); err != nil {
+				return err
+			}
+		}
+		if b.fill == nil {
+			continue
+		}
+		gone, err := b.fill.ready(b.ctx, int(b.pos%object.ChunkBytes))
+		if err != nil {
+			return err
+		}
+		if !gone {
+			return nil
+		}
+		b.fill = nil
+	}
+	return fmt.Errorf("chunk %d of %s: lost as often as it came: %w", c, b.key, object.ErrBusy)
+}
+
+// inFlight waits for the run that brings chunk c; nil means look again.
+func (b *localBody) inFlight(c int64) (*fill, error) {
+	f := b.node.flights
+	r, joined, err := f.join(b.key, b.info, b.pin, c, object.Chunks(b.end))
+	if r != nil {
+		b.leave()
+		b.run, b.joined = r, joined
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.await(b.ctx, r, c)
+}
+
+func (b *localBody) release() {
+	if b.chunk != nil {
+		b.chunk.Close()
+		b.chunk = nil
+	}
+	b.fill = nil
+}
+
+func (b *localBody) leave() {
+	if b.run != nil {
+		b.node.flights.leave(b.run)
+		b.run = nil
+	}
+}
+
+// Close gives back what the body holds. It may be called more than once.
+func (b *localBody) Close() error {
+	b.release()
+	b.leave()
+	return nil
+}

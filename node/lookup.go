@@ -1,0 +1,114 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"rookery/object"
+)
+
+// known is what this node, as the key's owner, says of an object now.
+type known struct {
+	info      *object.Info
+	life      object.Lifetime
+	outcome   object.Outcome
+	source    object.Source // where the info came from
+	collapsed bool
+	call      *call // the call that told it; the reader lets go of it. nil if none
+}
+
+// lookup finds the object's info: stored and fresh, stored and confirmed by S3,
+// or new from S3. Only the key's owner, or who stands in for it, decides this.
+func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
+	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask, &info) {
+		return n.current(ctx, ask, &info)
+	}
+	if err := n.negatives.get(ask.Key); err != nil {
+		return known{}, err
+	}
+	if ask.OnlyIfHave {
+		return known{}, object.ErrNotHeld
+	}
+	whole := !ask.HeadOnly && ask.Range.Kind == object.Whole
+	c, joined, err := n.ask(ctx, ask.Key, whole)
+	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
+		n.letGo(c) // a HEAD promises nothing of bytes that only one GET can bring
+		c, joined, err = n.ask(ctx, ask.Key, true)
+	}
+	if err != nil {
+		return known{}, err
+	}
+	return known{
+		info: c.info, life: n.lifetime(ask.Key, c.info),
+		outcome: object.Miss, source: object.SourceOrigin, collapsed: joined, call: c,
+	}, nil
+}
+
+// headOfUnstrong reports whether the call was a HEAD of a version without a
+// strong ETag.
+func (c *call) headOfUnstrong() bool {
+	return c.run == nil && !c.info.Strong() && c.info.Size > 0
+}
+
+// usable reports whether a stored info can answer the ask. Without a strong
+// ETag it can only as long as all its bytes are there too.
+func (n *Node) usable(ask *object.Ask, info *object.Info) bool {
+	if info.Strong() || ask.HeadOnly {
+		return true
+	}
+	for c := range object.Chunks(info.Size) {
+		if !n.store.Has(ask.Key, info.Version, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// current decides whether a stored info may be used: fresh, or stale within the
+// windows of RFC 5861, or confirmed by S3 with a HEAD (which gives all headers
+// anew, at the price of a 304).
+func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) (known, error) {
+	k := known{info: info, life: n.lifetime(ask.Key, info), outcome: object.Hit, source: object.SourceDisk}
+	age := n.now().Sub(info.Validated)
+	suspect := ask.Suspect == info.Version
+	switch {
+	case !suspect && age < k.life.Fresh, ask.OnlyIfHave:
+		return k, nil
+	case !suspect && age < k.life.Fresh+k.life.StaleWhileRevalidate:
+		k.outcome = object.Stale
+		n.refresh(ask.Key)
+		return k, nil
+	}
+	c, joined, err := n.ask(ctx, ask.Key, false)
+	if err != nil {
+		if !suspect && ctx.Err() == nil && temporary(err) && age < k.life.Fresh+k.life.StaleIfError {
+			k.outcome = object.Stale
+			return k, nil
+		}
+		return known{}, err
+	}
+	confirmed := sameVersion(info, c.info)
+	if !confirmed && c.headOfUnstrong() && !ask.HeadOnly {
+		n.letGo(c)
+		return n.lookup(ctx, ask)
+	}
+	k.info, k.life, k.call, k.collapsed = c.info, n.lifetime(ask.Key, c.info), c, joined
+	k.outcome, k.source = object.Miss, object.SourceOrigin
+	if confirmed {
+		k.outcome, k.source = object.Revalidated, object.SourceDisk
+	}
+	return k, nil
+}
+
+// refresh lets S3 confirm an info while the stale one is served; one call
+// however many readers ask for it.
+func (n *Node) refresh(key object.Key) {
+	if c, _, err := n.call(key, false); err == nil {
+		n.letGo(c)
+	}
+}
+
+// ttl is how long the info stays fresh; negative when it is stale.
+func (n *Node) ttl(info *object.Info, life object.Lifetime) time.Duration {
+	return info.Validated.Add(life.Fresh).Sub(n.now())
+}

@@ -1,0 +1,137 @@
+// Package node is one Rookery node's way of a read: hot set, own disk, owner,
+// S3. It owns the decision where an object's bytes come from, the flights that
+// bring them from S3, and the bound on the memory that flights hold. It knows
+// no HTTP and no sockets: the origin and the other nodes are small interfaces.
+//
+// Read the way of a read in read.go (for a client), then local.go (what this
+// node does itself, for a client or for another node), then flight.go.
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"golang.org/x/sync/semaphore"
+
+	"rookery/object"
+	"rookery/ring"
+	"rookery/store"
+)
+
+// Origin is a bucket's S3. Errors are *object.OriginError, object.ErrGone (the
+// version asked for is not there any more), object.ErrBroken, or the context's.
+// It bounds every wait for S3 itself. Safe for concurrent use.
+type Origin interface {
+	// Head returns the object's info. ifNoneMatch is not used by this package.
+	Head(ctx context.Context, key object.Key, ifNoneMatch string) (*object.Info, error)
+	// Get starts one GET. The caller closes the answer's Body, which gives exactly
+	// Length bytes or an error.
+	Get(ctx context.Context, fetch object.Fetch) (*object.Fetched, error)
+}
+
+// Peers reads from other nodes. An error for which errors.Is(err,
+// object.ErrUnreachable) holds means that the named node gave no answer and
+// another may be asked. Safe for concurrent use.
+type Peers interface {
+	Open(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error)
+}
+
+// Bucket is what a node knows of one configured bucket.
+type Bucket struct {
+	Origin    Origin
+	Freshness object.Freshness
+}
+
+// Options of New. Store, Ring and Buckets are required; Peers may be nil for a
+// node that is alone.
+type Options struct {
+	Name    string // this node's name in the ring
+	Store   *store.Store
+	Ring    *ring.Ring
+	Peers   Peers
+	Buckets map[string]Bucket
+	// FlightBytes bounds the memory that flights hold, in bytes; at least one
+	// chunk.
+	FlightBytes int64
+	// FinishBytes: a flight that nobody reads any more goes on only while no more
+	// than this is left of it.
+	FinishBytes int64
+	Now         func() time.Time
+	Log         *slog.Logger
+	Metrics     *metrics.Set
+}
+
+// Node answers reads. Safe for concurrent use.
+type Node struct {
+	name      string
+	store     *store.Store
+	ring      *ring.Ring
+	peers     Peers
+	buckets   map[string]Bucket
+	now       func() time.Time
+	log       *slog.Logger
+	count     *counters
+	flights   *flights
+	negatives *negatives
+
+	ctx    context.Context // ends with the node; fetches run on it
+	cancel context.CancelFunc
+	work   sync.WaitGroup // every goroutine of the node
+
+	mu    sync.Mutex
+	calls map[object.Hash]*call
+}
+
+// New returns a node that is ready to read. Close it before its Store.
+func New(o Options) (*Node, error) {
+	if o.FlightBytes < object.ChunkBytes {
+		return nil, errors.New("node: flights need room for at least one chunk")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.NewSet()
+	}
+	n := &Node{
+		name: o.Name, store: o.Store, ring: o.Ring, peers: o.Peers, buckets: o.Buckets,
+		now: o.Now, log: o.Log, negatives: newNegatives(o.Now),
+		calls: make(map[object.Hash]*call),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.flights = &flights{
+		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
+		finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
+	}
+	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
+	return n, nil
+}
+
+// Close ends all fetches and waits for them. Bodies that are still being read
+// fail.
+func (n *Node) Close() error {
+	n.cancel()
+	n.work.Wait()
+	return nil
+}
+
+// Flights returns how many fetches from S3 are in progress, and the bytes of
+// memory they hold.
+func (n *Node) Flights() (count int, bytes int64) { return n.flights.load() }
+
+// owners returns who holds an extent, the owner first.
+func (n *Node) owners(key object.Key, extent int64) []string {
+	return n.ring.Load().Owners(key, extent)
+}
+
+func (n *Node) owns(key object.Key, extent int64) bool {
+	owners := n.owners(key, extent)
+	return len(owners) == 0 || owners[0] == n.name
+}

@@ -1,0 +1,118 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rookery/object"
+)
+
+// Open is the way of a read: the key's owner says what the object is and gives
+// the first bytes, the owners of its further extents give theirs; an owner that
+// does not answer is passed over for its successors, and then for S3.
+//
+// The answer covers the whole Range. Errors are *object.OriginError (S3's own
+// answer), object.ErrUnsatisfiableRange, ErrUnknownBucket, ErrBusy, ErrGone (S3
+// changed the object faster than it could be read), ErrBroken, or the context's.
+func (n *Node) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
+		return nil, object.ErrUnknownBucket
+	}
+	for restarts := 0; ; restarts++ {
+		a, owner, err := n.openAtOwner(ctx, ask)
+		if err != nil {
+			return nil, err
+		}
+		if ask.HeadOnly || a.Outcome == object.Bypass {
+			return a, nil
+		}
+		from, to, err := ask.Range.Resolve(a.Info.Size)
+		if err != nil {
+			closeBody(a)
+			return nil, err
+		}
+		if from == to || owner == n.name && a.Offset == from && a.Length == to-from {
+			return a, nil
+		}
+		err = n.extend(ctx, ask, a, owner, from, to)
+		if err == nil {
+			return a, nil
+		}
+		if !errors.Is(err, object.ErrGone) || restarts == maxRestarts {
+			return nil, err
+		}
+		again := *ask
+		again.Suspect = a.Info.Version
+		ask = &again
+	}
+}
+
+// openAtOwner asks the key's owner, or who stands in for it; itself last. It
+// returns the name of the node that answered.
+func (n *Node) openAtOwner(ctx context.Context, ask *object.Ask) (a *object.Answer, owner string, err error) {
+	for _, owner := range n.owners(ask.Key, 0) {
+		if owner == n.name {
+			break
+		}
+		a, err := n.openAt(ctx, owner, ask)
+		if !passOver(ctx, err) {
+			return a, owner, err
+		}
+	}
+	a, err = n.OpenLocal(ctx, ask)
+	return a, n.name, err
+}
+
+// openAt asks one other node.
+func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
+	if n.peers == nil {
+		return nil, object.ErrUnreachable
+	}
+	a, err := n.peers.Open(ctx, name, ask)
+	if err != nil {
+		n.count.passedOver(ctx, err)
+		return nil, err
+	}
+	a.Source = object.SourcePeer
+	n.count.given(ask.Key.Bucket, a)
+	return a, nil
+}
+
+// passOver reports whether an error of one node is a reason to ask the next: it
+// gave no answer, has no room, or does not know the bucket (yet).
+func passOver(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil &&
+		(errors.Is(err, object.ErrUnreachable) || errors.Is(err, object.ErrBusy) || errors.Is(err, object.ErrUnknownBucket))
+}
+
+// extend gives the answer a body for all of [from, to), of which the owner's is
+// the beginning, and which another node continues if the owner breaks off.
+func (n *Node) extend(ctx context.Context, ask *object.Ask, a *object.Answer, owner string, from, to int64) error {
+	if a.Length > 0 && a.Offset != from || a.Length < 0 || a.Length > to-from {
+		closeBody(a)
+		return fmt.Errorf("answer for byte %d begins at %d: %w", from, a.Offset, object.ErrUnreachable)
+	}
+	b := &clusterBody{
+		node: n, ctx: ctx, key: ask.Key, pin: a.Info.Pin(), requestID: ask.RequestID,
+		pos: from, end: to, part: a.Body, partEnd: from + a.Length, partFrom: owner,
+	}
+	if a.Length == 0 {
+		first, err := b.next()
+		if err != nil {
+			return err
+		}
+		a.Source, a.OwnerSource, a.Collapsed, a.Stored = first.Source, first.OwnerSource, first.Collapsed, first.Stored
+		if a.Outcome == object.Hit || a.Outcome == object.Revalidated {
+			a.Outcome = first.Outcome
+		}
+	}
+	a.Offset, a.Length, a.Body = from, to-from, b
+	return nil
+}
+
+func closeBody(a *object.Answer) {
+	if a.Body != nil {
+		a.Body.Close()
+	}
+}
