@@ -125,7 +125,7 @@ func (w *reply) fail(err error) bool {
 
 // flush sends what has gathered. It is false if the connection cannot go on.
 func (w *reply) flush() bool {
-	err := w.session.wire.send(w.out, w.session.server.opts.StallTimeout)
+	err := w.session.send(w.out)
 	w.out, w.left = w.out[:0], true
 	return err == nil
 }

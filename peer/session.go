@@ -19,6 +19,7 @@ type session struct {
 	server *Server
 	wire   wire
 	secure *tls.Conn
+	below  *gatherer
 	peer   string // the asker's name, once it is known
 }
 
@@ -28,9 +29,14 @@ type request struct {
 	budget time.Duration // 0: none
 }
 
+// recordBytes is the most that TLS puts into one record, and so into one write
+// (RFC 8446 §5.1).
+const recordBytes = 16 << 10
+
 func newSession(s *Server, raw net.Conn) *session {
-	secure := tls.Server(raw, s.tls)
-	return &session{server: s, wire: wire{Conn: secure, raw: raw}, secure: secure}
+	below := &gatherer{Conn: raw}
+	secure := tls.Server(below, s.tls)
+	return &session{server: s, wire: wire{Conn: secure, raw: raw}, secure: secure, below: below}
 }
 
 // run serves the connection until it ends.
@@ -156,4 +162,20 @@ func (s *session) judge(self, other *hello) reason {
 		s.server.refusals.note(s.peer, &refusal{why: why})
 	}
 	return why
+}
+
+// send writes whole frames, in one system call where TLS would take several.
+func (s *session) send(frames []byte) error {
+	within := s.server.opts.StallTimeout
+	if len(frames) <= recordBytes {
+		return s.wire.send(frames, within)
+	}
+	buf := s.server.buffers.get()
+	defer s.server.buffers.put(buf)
+	s.below.gather(buf)
+	err := s.wire.send(frames, within)
+	if flushed := s.below.flush(); err == nil {
+		err = flushed
+	}
+	return err
 }
