@@ -13,8 +13,8 @@ var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // readBuckets returns the sections that it read, one for each bucket.
 func readBuckets(root *section, c *Config) []*section {
-	sections := root.list("buckets")
-	if len(sections) == 0 {
+	sections, ok := root.list("buckets")
+	if ok && len(sections) == 0 {
 		root.doc.fail(root.keyAt("buckets"), "buckets: want at least one")
 	}
 	for _, s := range sections {
@@ -52,7 +52,7 @@ func readPrefix(s *section, b *Bucket) {
 	if !s.text("path_prefix", &prefix) {
 		return
 	}
-	if len(prefix) > 1 {
+	if len(prefix) > len("/x") {
 		prefix = strings.TrimSuffix(prefix, "/")
 	}
 	if problem := checkPrefix(prefix); problem != "" {

@@ -16,6 +16,7 @@ import (
 type document struct {
 	findings
 	getenv   Getenv
+	hostname func() (string, error)
 	anchors  map[string]ast.Node
 	sections []*section
 }
@@ -29,7 +30,7 @@ func (d *document) open(text []byte) *section {
 		return nil
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	file, err := parser.ParseBytes(hideReferences(text), 0, parser.AllowDuplicateMapKey())
+	file, err := parser.ParseBytes(protect(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.failSyntax(err)
 		return nil
@@ -65,8 +66,8 @@ func (d *document) checkText(text []byte) bool {
 		d.fail(start, "larger than %d bytes", MaxFileBytes)
 	case !utf8.Valid(text):
 		d.fail(start, "not UTF-8 text")
-	case bytes.ContainsAny(text, hiddenOpen+hiddenClose):
-		d.fail(start, "contains a Unicode noncharacter (U+FDD0 or U+FDD1)")
+	case bytes.ContainsAny(text, hidden):
+		d.fail(start, "contains a Unicode noncharacter (U+FDD0 to U+FDD2)")
 	default:
 		return true
 	}
@@ -76,10 +77,10 @@ func (d *document) checkText(text []byte) bool {
 func (d *document) failSyntax(err error) {
 	var syntax yaml.Error
 	if !errors.As(err, &syntax) {
-		d.fail(start, "not YAML: %s", showReferences(err.Error()))
+		d.fail(start, "not YAML: %s", reveal(err.Error()))
 		return
 	}
-	d.fail(tokenPlace(syntax.GetToken()), "not YAML: %s", showReferences(syntax.GetMessage()))
+	d.fail(tokenPlace(syntax.GetToken()), "not YAML: %s", reveal(syntax.GetMessage()))
 }
 
 // checker finds, over the whole file and so in sections that are switched off
@@ -130,6 +131,8 @@ func (d *document) resolve(n ast.Node) ast.Node {
 				return nil
 			}
 			n = value
+		case *ast.TagNode: // the checker has refused it
+			n = at.Value
 		default:
 			return n
 		}
@@ -139,7 +142,7 @@ func (d *document) resolve(n ast.Node) ast.Node {
 }
 
 func keyName(entry *ast.MappingValueNode) string {
-	return showReferences(entry.Key.GetToken().Value)
+	return reveal(entry.Key.GetToken().Value)
 }
 
 func place(n ast.Node) position {

@@ -48,8 +48,6 @@ func (w Warning) String() string { return (*Error)(&w).Error() }
 // position is a place in the file, from 1.
 type position struct{ line, column int }
 
-func (p position) String() string { return fmt.Sprintf("line %d", p.line) }
-
 // findings collects errors and warnings of one file while it is read.
 type findings struct {
 	file     string
@@ -69,12 +67,14 @@ func (f *findings) at(at position, format string, args ...any) *Error {
 	return &Error{File: f.file, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...)}
 }
 
-// sorted puts everything into the order of the file's lines.
+// sorted puts everything into the order of the file's lines, and says once what
+// was found twice (a value may be looked at more than once).
 func (f *findings) sorted() (Errors, []Warning) {
 	byPlace := func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	}
 	slices.SortStableFunc(f.errors, byPlace)
 	slices.SortStableFunc(f.warnings, func(a, b Warning) int { return byPlace((*Error)(&a), (*Error)(&b)) })
-	return f.errors, f.warnings
+	f.errors = slices.CompactFunc(f.errors, func(a, b *Error) bool { return *a == *b })
+	return f.errors, slices.Compact(f.warnings)
 }

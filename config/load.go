@@ -31,7 +31,11 @@ func Load(path string, getenv Getenv) (*Config, []Warning, error) {
 // Parse checks a configuration. name stands for the file in errors and
 // warnings; getenv resolves ${NAME}. The error is always Errors.
 func Parse(name string, text []byte, getenv Getenv) (*Config, []Warning, error) {
-	doc := &document{findings: findings{file: name}, getenv: getenv}
+	return parse(name, text, getenv, os.Hostname)
+}
+
+func parse(name string, text []byte, getenv Getenv, hostname func() (string, error)) (*Config, []Warning, error) {
+	doc := &document{findings: findings{file: name}, getenv: getenv, hostname: hostname}
 	var c *Config
 	if root := doc.open(text); root != nil {
 		c = readConfig(root)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,9 +20,9 @@ func readNode(s *section, n *Node) {
 	if n.Name != "" || s.has("name") {
 		return
 	}
-	host, err := os.Hostname()
+	host, err := s.doc.hostname()
 	if err != nil || !nodeName.MatchString(host) {
-		s.doc.fail(s.at, "%s: the host's name (%q) cannot be a node's: give one", s.key("name"), host)
+		s.doc.fail(s.at, "%s: is missing, and the host's name (%q) cannot be a node's", s.key("name"), host)
 		return
 	}
 	n.Name = host

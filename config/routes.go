@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"strings"
 )
@@ -66,12 +67,22 @@ func checkListeners(all []listener) {
 			if !overlap(one.address, other.address) {
 				continue
 			}
-			one.section.doc.fail(one.section.where(one.key), "%s: %s is taken by %s (%s, line %d)",
-				one.section.key(one.key), one.address,
-				other.section.key(other.key), other.address, other.section.where(other.key).line)
+			if !one.section.has(one.key) {
+				one, other = other, one // report it where the file says something
+			}
+			one.section.doc.fail(one.section.where(one.key), "%s: %s is taken by %s (%s, %s)",
+				one.section.key(one.key), one.address, other.section.key(other.key), other.address, other.origin())
 			break
 		}
 	}
+}
+
+// origin says where the address comes from.
+func (l listener) origin() string {
+	if !l.section.has(l.key) {
+		return "its default"
+	}
+	return fmt.Sprintf("line %d", l.section.where(l.key).line)
 }
 
 // overlap reports whether two listeners on a and b would be in each other's way.

@@ -1,13 +1,11 @@
 package config
 
 import (
-	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // scalar is one value after substitution.
@@ -42,9 +40,9 @@ func (d *document) readScalar(n ast.Node, want string) (v scalar, problem string
 	var source string
 	switch n := n.(type) {
 	case *ast.StringNode:
-		source = showReferences(n.Value)
+		source = reveal(n.Value)
 	case *ast.LiteralNode:
-		source = showReferences(n.Value.Value)
+		source = reveal(n.Value.Value)
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		source = n.GetToken().Value
 	case *ast.NullNode:
@@ -71,13 +69,16 @@ func (v scalar) isText() bool {
 	return v.filled
 }
 
-// number returns the text of a value that is a number for YAML or came from the
-// environment.
-func (v scalar) number() (string, bool) {
-	if v.filled {
-		return strings.TrimSpace(v.text), true
+// number returns the text of a value that may be a number: one without quotes,
+// or from the environment.
+func (v scalar) number() (text string, ok bool) {
+	switch v.node.GetToken().Type {
+	case token.SingleQuoteType, token.DoubleQuoteType, token.LiteralType, token.FoldedType:
+		if !v.filled {
+			return "", false
+		}
 	}
-	return v.text, !v.isText()
+	return strings.TrimSpace(v.text), true
 }
 
 // text reads text. A number or a truth value must be quoted to be text, so that
@@ -108,7 +109,8 @@ func (v scalar) asText() (text, problem string) {
 
 // texts reads a list of texts and tells where each stands.
 func (s *section) texts(key string) (all []string, at []position) {
-	for _, n := range s.items(key) {
+	nodes, _ := s.items(key)
+	for _, n := range nodes {
 		here := place(n)
 		n = s.doc.resolve(n)
 		if n == nil {
@@ -162,80 +164,6 @@ func (s *section) boolean(key string, to *bool) bool {
 	}
 	s.fail(key, "want true or false, got %q", v.source)
 	return false
-}
-
-// integer reads a whole number between lowest and highest.
-func (s *section) integer(key string, to *int, lowest, highest int) bool {
-	v, ok := s.scalar(key, "a whole number")
-	if !ok {
-		return false
-	}
-	text, isNumber := v.number()
-	n, err := strconv.Atoi(text)
-	if !isNumber || err != nil {
-		s.fail(key, "want a whole number, got %q", v.source)
-		return false
-	}
-	if n < lowest || n > highest {
-		s.fail(key, "%s is out of range: want %d to %d", v.source, lowest, highest)
-		return false
-	}
-	*to = n
-	return true
-}
-
-// price reads a number that is not negative.
-func (s *section) price(key string, to *float64) bool {
-	v, ok := s.scalar(key, "a number")
-	if !ok {
-		return false
-	}
-	text, isNumber := v.number()
-	n, err := strconv.ParseFloat(text, 64)
-	if !isNumber || err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
-		s.fail(key, "want a number that is not negative, got %q", v.source)
-		return false
-	}
-	*to = n
-	return true
-}
-
-// size reads bytes, 64MiB, 50GB.
-func (s *section) size(key string, to *int64, lowest int64) bool {
-	v, ok := s.scalar(key, "a size such as 64MiB")
-	if !ok {
-		return false
-	}
-	n, err := parseSize(strings.TrimSpace(v.text))
-	if err != nil {
-		s.fail(key, "%q: %s", v.source, err)
-		return false
-	}
-	if n < lowest {
-		s.fail(key, "%s is too small: want at least %s", v.source, formatSize(lowest))
-		return false
-	}
-	*to = n
-	return true
-}
-
-// duration reads 30s, 5m, 24h.
-func (s *section) duration(key string, to *time.Duration, lowest, highest time.Duration) bool {
-	v, ok := s.scalar(key, "a duration such as 30s")
-	if !ok {
-		return false
-	}
-	d, err := time.ParseDuration(strings.TrimSpace(v.text))
-	if err != nil {
-		s.fail(key, "want a duration with its unit, such as 30s, 5m or 24h, got %q", v.source)
-		return false
-	}
-	if d < lowest || d > highest {
-		s.fail(key, "%s is out of range: want %s to %s", v.source, formatDuration(lowest), formatDuration(highest))
-		return false
-	}
-	*to = d
-	return true
 }
 
 // choice reads one of a few words.

@@ -52,6 +52,9 @@ func (d *document) newSection(path string, at position, n ast.Node) *section {
 		s.opaque = true
 	}
 	for _, entry := range entries {
+		if _, merge := entry.Key.(*ast.MergeKeyNode); merge {
+			continue // the checker has refused it
+		}
 		key := keyName(entry)
 		if _, twice := s.fields[key]; !twice {
 			s.fields[key] = field{key: place(entry.Key), value: entry.Value}
@@ -122,6 +125,7 @@ func (s *section) section(key string) *section {
 		f.key = s.at
 	}
 	child := s.doc.newSection(s.key(key), f.key, f.value)
+	child.opaque = child.opaque || s.opaque
 	s.children[key] = child
 	return child
 }
@@ -140,30 +144,33 @@ func (s *section) isSection(key string) bool {
 	return false
 }
 
-// items returns the elements of a list; none if the key is missing or empty.
-func (s *section) items(key string) []ast.Node {
+// items returns the elements of a list, none if the key is missing or empty;
+// not ok if there is something else than a list, which has been reported.
+func (s *section) items(key string) (all []ast.Node, ok bool) {
 	f, ok := s.take(key)
 	if !ok {
-		return nil
+		return nil, !s.opaque
 	}
 	switch n := s.doc.resolve(f.value).(type) {
-	case nil, *ast.NullNode:
-		return nil
+	case *ast.NullNode:
+		return nil, true
 	case *ast.SequenceNode:
-		return n.Values
+		return n.Values, true
+	case nil:
+		return nil, false
 	default:
 		s.fail(key, "want a list, got %s", kindOf(n))
-		return nil
+		return nil, false
 	}
 }
 
-// list returns the sections of a list.
-func (s *section) list(key string) []*section {
-	var all []*section
-	for i, n := range s.items(key) {
+// list returns the sections of a list, and ok as items does.
+func (s *section) list(key string) (all []*section, ok bool) {
+	nodes, ok := s.items(key)
+	for i, n := range nodes {
 		all = append(all, s.doc.newSection(fmt.Sprintf("%s[%d]", s.key(key), i), place(n), n))
 	}
-	return all
+	return all, ok
 }
 
 // failUnknown reports the keys that nobody asked for.

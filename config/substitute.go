@@ -10,25 +10,6 @@ import (
 // brace and holds no reference of its own.
 var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^{}\n]*)?\}`)
 
-// The braces of references while YAML is parsed: inside a flow mapping
-// ({token: ${TOKEN}}) YAML would take them for its own. Unicode keeps these two
-// characters for a program's own use; they are one column wide, as braces are.
-const (
-	hiddenOpen  = "\ufdd0"
-	hiddenClose = "\ufdd1"
-)
-
-func hideReferences(text []byte) []byte {
-	return reference.ReplaceAllFunc(text, func(ref []byte) []byte {
-		inner := ref[len("${") : len(ref)-1]
-		return []byte("$" + hiddenOpen + string(inner) + hiddenClose)
-	})
-}
-
-func showReferences(text string) string {
-	return strings.NewReplacer(hiddenOpen, "{", hiddenClose, "}").Replace(text)
-}
-
 // substitute replaces the references in a scalar's text. $${ stands for ${
 // itself, and a $ before anything else for itself. A default is taken when the
 // name is unset or empty, as shells do. The result is never looked at again.

@@ -57,7 +57,7 @@ func (s *section) refuseUnlessTrue(key, why string) {
 
 // refuseUnlessEmpty stops the start if a list has anything in it.
 func (s *section) refuseUnlessEmpty(key string) {
-	if len(s.items(key)) > 0 {
+	if all, _ := s.items(key); len(all) > 0 {
 		s.doc.fail(s.keyAt(key), "%s: %s", s.key(key), notYet)
 	}
 }

@@ -52,14 +52,18 @@ func parseSize(text string) (int64, error) {
 	return int64(n) * unit, nil
 }
 
-// formatSize writes a size in the largest binary unit that keeps it exact.
+// formatSize writes a size in the unit that keeps it exact and shortest, with one
+// where any fits.
 func formatSize(n int64) string {
-	for _, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
-		if size, _ := unitBytes(unit); n > 0 && n%size == 0 {
-			return strconv.FormatInt(n/size, 10) + unit
+	digits := strconv.FormatInt(n, 10)
+	shortest := digits
+	for _, unit := range []string{"TiB", "GiB", "MiB", "KiB", "TB", "GB", "MB", "KB"} {
+		size, _ := unitBytes(unit)
+		if text := strconv.FormatInt(n/size, 10) + unit; n > 0 && n%size == 0 && (shortest == digits || len(text) < len(shortest)) {
+			shortest = text
 		}
 	}
-	return strconv.FormatInt(n, 10)
+	return shortest
 }
 
 // formatDuration writes a duration without the zero parts that Duration.String

@@ -1,0 +1,283 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// environment is a Getenv over a few names.
+func environment(pairs ...string) Getenv {
+	values := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		values[pairs[i]] = pairs[i+1]
+	}
+	return func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+}
+
+// mustParse parses a file that has nothing wrong and nothing to warn of.
+func mustParse(t *testing.T, text string, getenv Getenv) *Config {
+	t.Helper()
+	c, warnings, err := Parse("rookery.yaml", []byte(text), getenv)
+	if err != nil {
+		t.Fatalf("refused:\n%v", err)
+	}
+	if len(warnings) > 0 {
+		t.Errorf("warnings: %v", warnings)
+	}
+	return c
+}
+
+const smallest = `
+node: {name: n}
+buckets:
+  - name: b
+    s3: {bucket: origin-b}
+`
+
+func TestDefaults(t *testing.T) {
+	got := mustParse(t, smallest, environment())
+	freshness := Freshness{
+		Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second,
+	}
+	want := &Config{
+		Node:   Node{Name: "n", DataDir: "/var/lib/rookery"},
+		Server: Server{Address: "0.0.0.0", Port: 8080},
+		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
+		Cluster: Cluster{
+			Bind: "0.0.0.0:7946", PeerBind: "0.0.0.0:7947", Founder: "n", Expect: 1,
+			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 5 * time.Second,
+		},
+		Cache: Cache{MemoryBytes: 512 << 20, DiskBytes: 10 << 30, FinishAbandonedBytes: 8 << 20, Freshness: freshness},
+		Buckets: []Bucket{{
+			Name: "b", PathPrefix: "/b", Freshness: freshness,
+			S3: S3{Bucket: "origin-b", Region: "us-east-1", Timeout: 20 * time.Second, MaxConns: 50},
+		}},
+		Log:    Log{Level: slog.LevelInfo, Access: true},
+		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if !got.Cluster.Alone() {
+		t.Error("a node without join and gossip_key is not alone")
+	}
+}
+
+const everything = `
+node: {name: rook-1, zone: eu-1a, data_dir: /data}
+server: {address: 10.0.0.1, port: 80, domain: S3.Example.test}
+admin: {address: 127.0.0.1, port: 9000, token: "${ADMIN_TOKEN}"}
+cluster:
+  bind: 0.0.0.0:1001
+  advertise: 10.0.0.1:1001
+  peer_bind: 0.0.0.0:1002
+  join: [dns+rook-headless:7946, "10.0.0.2:1001"]
+  gossip_key: ${GOSSIP_KEY}
+  peer_tls: {cert: c.pem, key: k.pem, ca: ca.pem}
+  peer_timeout: 1500ms
+cache:
+  memory: 1GiB
+  disk: 50GB
+  finish_abandoned: 0
+  freshness: {default: 10m, stale_while_revalidate: 0s, stale_if_error: 1h, negative: 1s}
+log: {level: debug, format: json, access: false}
+buckets:
+  - name: products
+    path_prefix: /shop/products/
+    s3:
+      bucket: acme-products
+      region: eu-central-1
+      endpoint: https://minio.example.test:9000/
+      access_key: ${AK}
+      secret_key: ${SK}
+      path_style: false
+      timeout: 5s
+      connection_pool_size: 200
+    auth: {enabled: false}
+    cache:
+      freshness: {default: 30s}
+  - name: rest
+    path_prefix: /
+    s3: {bucket: other, anonymous: true}
+`
+
+func everythingEnvironment() Getenv {
+	return environment("ADMIN_TOKEN", "t0ken", "AK", "AKIA", "SK", "s3cret",
+		"GOSSIP_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+}
+
+func TestEveryKeyArrives(t *testing.T) {
+	got := mustParse(t, everything, everythingEnvironment())
+	freshness := Freshness{Default: 10 * time.Minute, StaleIfError: time.Hour, Negative: time.Second}
+	own := freshness
+	own.Default = 30 * time.Second
+	want := &Config{
+		Node:   Node{Name: "rook-1", Zone: "eu-1a", DataDir: "/data"},
+		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test"},
+		Admin:  Admin{Address: "127.0.0.1", Port: 9000, Token: "t0ken"},
+		Cluster: Cluster{
+			Bind: "0.0.0.0:1001", Advertise: "10.0.0.1:1001", PeerBind: "0.0.0.0:1002",
+			Join:      []string{"dns+rook-headless:7946", "10.0.0.2:1001"},
+			GossipKey: []byte("0123456789abcdef0123456789abcdef"),
+			PeerTLS:   &PeerTLS{Cert: "c.pem", Key: "k.pem", CA: "ca.pem"},
+			Founder:   "rook-0", Expect: 1,
+			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 1500 * time.Millisecond,
+		},
+		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
+		Buckets: []Bucket{
+			{
+				Name: "products", PathPrefix: "/shop/products", Freshness: own,
+				S3: S3{
+					Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",
+					AccessKey: "AKIA", SecretKey: "s3cret", Timeout: 5 * time.Second, MaxConns: 200,
+				},
+			},
+			{
+				Name: "rest", PathPrefix: "/", Freshness: freshness,
+				S3: S3{Bucket: "other", Region: "us-east-1", Anonymous: true, Timeout: 20 * time.Second, MaxConns: 50},
+			},
+		},
+		Log:    Log{Level: slog.LevelDebug, JSON: true},
+		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got.Cluster.Alone() {
+		t.Error("a node with join is alone")
+	}
+}
+
+func TestPeerAdvertise(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		cluster Cluster
+		want    string
+	}{
+		{"advertised", Cluster{Advertise: "10.1.1.1:1", PeerBind: "127.0.0.1:7947", Bind: "127.0.0.1:7946"}, "10.1.1.1:7947"},
+		{"bound by the peers", Cluster{PeerBind: "127.0.0.2:7947", Bind: "127.0.0.1:7946"}, "127.0.0.2:7947"},
+		{"bound by gossip", Cluster{PeerBind: "0.0.0.0:7947", Bind: "127.0.0.1:7946"}, "127.0.0.1:7947"},
+		{"to be found out", Cluster{PeerBind: "0.0.0.0:7947", Bind: "[::]:7946"}, ""},
+	} {
+		if got := c.cluster.PeerAdvertise(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestFounder(t *testing.T) {
+	key := ", gossip_key: MDEyMzQ1Njc4OWFiY2RlZg=="
+	for _, c := range []struct{ name, cluster, want string }{
+		{"rook-2", "join: [h:1]" + key, "rook-0"},
+		{"rook-0", "join: [h:1]" + key, "rook-0"},
+		{"solo", "bind: h:1", "solo"},
+		{"rook-7", "bind: h:1", "rook-7"},
+		{"web", "join: [h:1]" + key, ""},
+	} {
+		text := fmt.Sprintf("node: {name: %s}\ncluster: {%s}\nbuckets: [{name: b, s3: {bucket: b}}]", c.name, c.cluster)
+		if got := mustParse(t, text, environment()).Cluster.Founder; got != c.want {
+			t.Errorf("%s with %s: founder %q, want %q", c.name, c.cluster, got, c.want)
+		}
+	}
+}
+
+func TestNodeNameDefaultsToTheHost(t *testing.T) {
+	c, _, err := parse("f", []byte(oneBucket), environment(), thisHost)
+	if err != nil || c.Node.Name != "this-host" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	nameless := func() (string, error) { return "not a name", nil }
+	_, _, err = parse("f", []byte("server: {port: 80}"+oneBucket), environment(), nameless)
+	const want = `f:1:1: node.name: is missing, and the host's name ("not a name") cannot be a node's`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	c := mustParse(t, everything, everythingEnvironment())
+	asJSON, err := json.Marshal(c.Buckets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("start", "token", c.Admin.Token)
+	printed := fmt.Sprintf("%v %+v %#v %q %x", c.Buckets, c.Admin, c.Buckets, c.Admin.Token, c.Admin.Token)
+	for _, text := range []string{string(asJSON), logged.String(), printed, string(c.Effective())} {
+		for _, secret := range []string{"t0ken", "s3cret", "AKIA", "743074", "MDEyMzQ1", "0123456789abcdef"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s is in %s", secret, text)
+			}
+		}
+		if !strings.Contains(text, mask) {
+			t.Errorf("no mask in %s", text)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if _, _, err := Load(path, environment()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte(smallest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, _, err := Load(path, environment()); err != nil || c.Buckets[0].S3.Bucket != "origin-b" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if err := os.WriteFile(path, []byte("nod: 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := Load(path, environment())
+	var first *Error
+	if !errors.As(err, &first) || first.File != path || first.Line != 1 {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(path, make([]byte, MaxFileBytes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(path, environment()); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
+		t.Errorf("a huge file: %v", err)
+	}
+}
+
+func TestExamplesLoad(t *testing.T) {
+	paths, err := filepath.Glob("../deploy/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes := map[string]bool{}
+	for _, path := range append(paths, "../deploy/single.yaml") {
+		if filepath.Base(filepath.Dir(path)) != "three-nodes" && filepath.Base(path) != "single.yaml" {
+			continue
+		}
+		c, warnings, err := Load(path, everythingEnvironment())
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%s: %v %v", path, warnings, err)
+			continue
+		}
+		if c.Cluster.Alone() {
+			continue
+		}
+		nodes[c.Node.Name] = true
+		if c.Cluster.Founder != "rook-0" || len(c.Cluster.Join) != 2 {
+			t.Errorf("%s: %+v", path, c.Cluster)
+		}
+	}
+	if len(nodes) != 3 {
+		t.Errorf("the cluster's nodes are %v", nodes)
+	}
+}

@@ -1,0 +1,189 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// oldFile has every key of a Yatagarasu v1.0 file that has a meaning here or is
+// off, in the old program's own shape and units.
+const oldFile = `
+server:
+  address: 127.0.0.1
+  port: 8088
+  threads: 4
+  request_timeout: 30
+  max_concurrent_requests: 1000
+  rate_limit: {enabled: false, global: {requests_per_second: 100}}
+  security_limits: {max_body_size: 10MB, max_header_size: 64KB, max_uri_length: 8192}
+  coalescing: {enabled: true, strategy: wait_for_complete}
+buckets:
+  - name: products
+    path_prefix: /products
+    s3:
+      bucket: acme
+      region: eu-west-1
+      access_key: AKIA
+      secret_key: secret
+      endpoint: http://127.0.0.1:9000
+      timeout: 7
+      connection_pool_size: 20
+      circuit_breaker: {failure_threshold: 5, success_threshold: 2, timeout_seconds: 60, half_open_max_requests: 3}
+      retry: {max_attempts: 3, initial_backoff_ms: 100, max_backoff_ms: 1000}
+      replicas: []
+    auth: {enabled: false}
+    cache: {enabled: true, ttl_seconds: 90, max_item_size_mb: 5}
+    ip_filter: {allowlist: [], blocklist: []}
+    watermark: {enabled: false, text: x}
+jwt: {enabled: false, secret: "${NOT_SET}", algorithm: HS256}
+cache:
+  enabled: true
+  cache_layers: [memory, disk]
+  memory: {max_item_size_mb: 10, max_cache_size_mb: 2048, default_ttl_seconds: 600}
+  disk: {enabled: true, cache_dir: /var/cache/yatagarasu, max_disk_cache_size_mb: 20480, sendfile: {enabled: true}}
+  redis: {enabled: true, url: "redis://h"}
+  warming: {concurrency: 10, rate_limit: 100}
+image_optimization: {enabled: false}
+audit_log: {enabled: false, outputs: [file]}
+observability:
+  tracing: {enabled: false}
+  request_logging: {enabled: false}
+  slow_query: {enabled: false, threshold_ms: 1000}
+logging: {level: warn}
+`
+
+func TestOldFileStarts(t *testing.T) {
+	c, warnings, err := parse("y", []byte(oldFile), environment(), thisHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Server != (Server{Address: "127.0.0.1", Port: 8088}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
+		t.Errorf("%+v %+v %+v", c.Server, c.Log, c.Node)
+	}
+	if c.Cache.MemoryBytes != 2<<30 || c.Cache.DiskBytes != 20<<30 || c.Cache.Freshness.Default != 10*time.Minute {
+		t.Errorf("%+v", c.Cache)
+	}
+	want := S3{
+		Bucket: "acme", Region: "eu-west-1", Endpoint: "http://127.0.0.1:9000", AccessKey: "AKIA", SecretKey: "secret",
+		PathStyle: true, Timeout: 7 * time.Second, MaxConns: 20,
+	}
+	if b := c.Buckets[0]; b.S3 != want || b.Freshness.Default != 90*time.Second || b.PathPrefix != "/products" {
+		t.Errorf("%+v", b)
+	}
+	wantWarned := []string{
+		"server.threads", "server.request_timeout", "server.max_concurrent_requests",
+		"max_body_size", "max_header_size", "max_uri_length", "coalescing.strategy",
+		"failure_threshold", "success_threshold", "timeout_seconds", "half_open_max_requests",
+		"max_attempts", "initial_backoff_ms", "max_backoff_ms", "buckets[0].cache.max_item_size_mb",
+		"cache_layers", "cache.memory.max_item_size_mb", "sendfile", "redis", "warming",
+	}
+	if len(warnings) != len(wantWarned) {
+		t.Errorf("%d warnings, want %d: %v", len(warnings), len(wantWarned), warnings)
+	}
+	for i, w := range warnings[:min(len(warnings), len(wantWarned))] {
+		if !strings.Contains(w.String(), wantWarned[i]+": has no effect: ") {
+			t.Errorf("warning %d is %s, want one about %s", i, w, wantWarned[i])
+		}
+	}
+}
+
+func TestOldSecondsAndMegabytesFromTheEnvironment(t *testing.T) {
+	const text = `
+cache: {memory: {max_cache_size_mb: "${MB}"}}
+buckets: [{name: b, s3: {bucket: o, timeout: "${SECONDS}"}}, {name: d, s3: {bucket: o, timeout: "${DURATION}"}}]`
+	getenv := environment("MB", "100", "SECONDS", "3", "DURATION", "250ms")
+	c, _, err := parse("y", []byte(text), getenv, thisHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.Cache.MemoryBytes, c.Buckets[0].S3.Timeout, c.Buckets[1].S3.Timeout}
+	if want := []any{int64(100 << 20), 3 * time.Second, 250 * time.Millisecond}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestWhatCannotBeHadStopsTheStart has everything that can be asked for, is
+// known, and is not there.
+func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
+	checkRefusals(t, oneBucket, []refusal{
+		{`server: {tls: {cert: c, key: k}}`, `1:10: server.tls: not available in this version`},
+		{`server: {https: {port: 1}}`, `1:10: server.https: is not a key of Rookery: use server.tls`},
+		{`server: {request_timeout: 60}`, `1:27: server.request_timeout: not available in this version: leave it out or at 30`},
+		{`server: {max_concurrent_requests: 5}`, `1:35: server.max_concurrent_requests: not available in this version: leave it out or at 1000`},
+		{`server: {rate_limit: {enabled: true}}`, `1:32: server.rate_limit.enabled: not available in this version`},
+		{`server: {rate_limit: {per_ip: {requests_per_second: 1}}}`, `1:10: server.rate_limit: not available in this version: leave it out or say enabled: false`},
+		{`server: {rate_limit: {enabled: flase}}`, `1:32: server.rate_limit.enabled: want true or false, got "flase"`},
+		{`server: {rate_limit: 7}`, `1:22: server.rate_limit: want a section of keys and values, got a number`},
+		{`server: {security_limits: {max_uri_length: 100}}`, `1:44: server.security_limits.max_uri_length: not available in this version: leave it out or at 8192`},
+		{`server: {coalescing: {enabled: false}}`, `1:32: server.coalescing.enabled: requests for the same bytes always share one fetch`},
+		{`jwt: {enabled: true, algorithm: RS256}`, `1:16: jwt.enabled: not available in this version: leave it out or say enabled: false`},
+		{`jwt: {algorithm: RS256, secret: x}`, `1:1: jwt.enabled: not available in this version: leave it out or say enabled: false`},
+		{`jwt: {enabled: false, algoritm: RS256}`, `1:23: jwt.algoritm: unknown key; did you mean algorithm?`},
+		{`auth: {jwt: {}}`, `1:1: auth: is not a key of Rookery: use jwt, and auth.enabled in each bucket`},
+		{`claims_verification: []`, `1:1: claims_verification: is not a key of Rookery: use jwt.claims`},
+		{`metrics: {port: 9090}`, `1:1: metrics: is not a key of Rookery: use admin.address and admin.port: /metrics is on the admin listener`},
+		{`image_optimization: {enabled: true}`, `1:31: image_optimization.enabled: not available in this version`},
+		{`audit_log: {enabled: true}`, `1:22: audit_log.enabled: not available in this version`},
+		{`observability: {tracing: {exporter: otlp}}`, `1:17: observability.tracing: not available in this version: leave it out or say enabled: false`},
+		{`observability: {request_logging: {enabled: true}}`, `1:44: observability.request_logging.enabled: is not a key of Rookery: use log.access`},
+		{`observability: {slow_query: {threshold_ms: 5}}`, `1:17: observability.slow_query: not available in this version: leave it out or say enabled: false`},
+		{`cache: {enabled: false}`, `1:18: cache.enabled: there is no Rookery without its cache`},
+		{`cache: {memory: {max_cache_size_mb: 63}}`, `1:37: cache.memory.max_cache_size_mb: 63 is out of range: want 64 to 1073741824`},
+		{`cache: {memory: {max_cache_size_mb: 64MiB}}`, `1:37: cache.memory.max_cache_size_mb: want a whole number, got "64MiB"`},
+		{`cache: {memory: {default_ttl_seconds: 1}, freshness: {default: 1s}}`, `1:18: cache.memory.default_ttl_seconds: cache.freshness.default says the same (line 1): give one of them`},
+		{"node: {data_dir: /a}\ncache: {disk: {cache_dir: /b}}", `2:16: cache.disk.cache_dir: node.data_dir says the same (line 1): give one of them`},
+		{"log: {level: info}\nlogging: {level: warn}", `2:11: logging.level: log.level says the same (line 1): give one of them`},
+	})
+}
+
+func TestWhatABucketCannotHaveStopsTheStart(t *testing.T) {
+	const at = "buckets:\n- name: b\n  s3: {bucket: o}\n  "
+	checkRefusals(t, "", []refusal{
+		{at + `auth: {enabled: true}`, `4:19: buckets[0].auth.enabled: not available in this version: the bucket would be open`},
+		{at + `auth: {enabled: "yes"}`, `4:19: buckets[0].auth.enabled: want true or false, got "yes"`},
+		{at + `auth: true`, `4:9: buckets[0].auth: want a section of keys and values, got true or false`},
+		{at + `auth: {enabld: true}`, `4:10: buckets[0].auth.enabld: unknown key; did you mean enabled?`},
+		{at + `auth: {jwt: {}}`, `4:10: buckets[0].auth.jwt: is not a key of Rookery: use the jwt section and auth.enabled`},
+		{at + `authorization: {type: opa}`, `4:3: buckets[0].authorization: not available in this version`},
+		{at + `ip_filter: {allowlist: [10.0.0.0/8]}`, `4:15: buckets[0].ip_filter.allowlist: not available in this version`},
+		{at + `ip_filter: {blocklist: 10.0.0.0/8}`, `4:26: buckets[0].ip_filter.blocklist: want a list, got text`},
+		{at + `watermark: {text: x}`, `4:3: buckets[0].watermark: not available in this version: leave it out or say enabled: false`},
+		{at + `image_optimization: {}`, `4:3: buckets[0].image_optimization: not available in this version: leave it out or say enabled: false`},
+		{at + `cache: {enabled: false}`, `4:20: buckets[0].cache.enabled: every bucket is cached`},
+		{at + `cache: {ttl_seconds: 1, freshness: {default: 1s}}`, `4:11: buckets[0].cache.ttl_seconds: buckets[0].cache.freshness.default says the same (line 4): give one of them`},
+	})
+	const s3 = "buckets: [{name: b, s3: {bucket: o, %s}}]"
+	checkRefusals(t, "", []refusal{
+		{fmt.Sprintf(s3, `replicas: [{name: r}]`), `1:37: buckets[0].s3.replicas: not available in this version`},
+		{fmt.Sprintf(s3, `rate_limit: {requests_per_second: 1}`), `1:37: buckets[0].s3.rate_limit: not available in this version`},
+		{fmt.Sprintf(s3, `circuit_breaker: {failure_threshold: 9}`), `1:74: buckets[0].s3.circuit_breaker.failure_threshold: not available in this version: leave it out or at 5`},
+		{fmt.Sprintf(s3, `retry: {max_attempts: 9}`), `1:59: buckets[0].s3.retry.max_attempts: not available in this version: leave it out or at 3`},
+	})
+}
+
+func TestWhatHasNoEffectYetIsWarnedOf(t *testing.T) {
+	const text = `cluster: {founder: rook-5, expect: 3, lease: 6s, forget_after: 2h, gossip_key: MDEyMzQ1Njc4OWFiY2RlZg==}
+prices: {get_per_1000: 1, egress_per_gb: 0.09}
+cache: {disk: {enabled: false}}
+buckets: [{name: b, s3: {bucket: o}, cache: {stale_without_lease: true}}]`
+	c, warnings, err := parse("f", []byte(text), environment(), thisHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[f:1:11: cluster.founder: has no effect: this version has no council` +
+		` f:1:28: cluster.expect: has no effect: this version has no council` +
+		` f:1:39: cluster.lease: has no effect: this version has no council` +
+		` f:1:50: cluster.forget_after: has no effect: this version has no council` +
+		` f:2:10: prices.get_per_1000: has no effect: this version does not count savings` +
+		` f:3:25: cache.disk.enabled: has no effect: what is cached is always kept on disk too` +
+		` f:4:46: buckets[0].cache.stale_without_lease: has no effect: this version has no council]`
+	if got := fmt.Sprint(warnings); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if c.Cluster.Lease != 6*time.Second || c.Cluster.Founder != "rook-5" || !c.Buckets[0].StaleWithoutLease {
+		t.Errorf("%+v", c)
+	}
+}
