@@ -84,6 +84,9 @@ func decodeAsk(b []byte) (*object.Ask, time.Duration, error) {
 
 // milliseconds rounds up, so that a budget never becomes "no budget".
 func milliseconds(d time.Duration) uint32 {
-	ms := (d + time.Millisecond - 1) / time.Millisecond
-	return uint32(min(max(0, int64(ms)), math.MaxUint32))
+	ms := d.Milliseconds()
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return uint32(min(max(0, ms), math.MaxUint32))
 }

@@ -22,6 +22,7 @@ var errBodyClosed = errors.New("read of a closed body")
 // io.Copy a copy.
 type body struct {
 	client *Client
+	node   string
 	conn   *conn           // nil once the exchange is over
 	ctx    context.Context // the ask's
 	stop   func() bool     // ends the watch over ctx
@@ -34,7 +35,10 @@ type body struct {
 
 // start makes the exchange that conn is to carry.
 func (c *Client) start(ctx context.Context, conn *conn) *body {
-	return &body{client: c, conn: conn, ctx: ctx, stop: context.AfterFunc(ctx, conn.abort), buf: c.buffers.get()}
+	return &body{
+		client: c, node: conn.node, conn: conn, ctx: ctx,
+		stop: context.AfterFunc(ctx, conn.abort), buf: c.buffers.get(),
+	}
 }
 
 // Read gives verified bytes, and io.EOF only after all of them.
@@ -121,7 +125,7 @@ func (b *body) frame(p []byte, deadline time.Time) (int, error) {
 		return 0, noEOF(err)
 	}
 	if t != frameData {
-		return 0, b.early(t, length)
+		return 0, b.conclude(t, length)
 	}
 	n := length - crcBytes
 	if n <= 0 || int64(n) > b.left {
@@ -143,35 +147,27 @@ func (b *body) frame(p []byte, deadline time.Time) (int, error) {
 	return n, nil
 }
 
-// end reads the end frame behind the last data frame, which may be pending in
-// the front of the buffer.
+// end reads the end frame behind the last data frame.
 func (b *body) end() error {
 	t, length, err := b.conn.readHeader()
 	if err != nil {
 		return noEOF(err)
 	}
-	return b.verdict(t, length)
+	return b.conclude(t, length)
 }
 
-// early reads the end frame of an answer that failed before all its bytes came.
-func (b *body) early(t frameType, length int) error {
-	if err := b.verdict(t, length); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: the body ends with %d bytes missing", errFrame, b.left)
-}
-
-// verdict reads the payload of an end frame: nil, or what went wrong on the
-// owner. Either way the connection can carry the next read.
-func (b *body) verdict(t frameType, length int) error {
+// conclude reads the payload of the end frame: nil if the body is whole, or what
+// went wrong on the owner; after either the connection can carry the next read.
+// The last data frame may be pending in the front of the buffer.
+func (b *body) conclude(t frameType, length int) error {
 	payload, err := b.conn.readPayload(frameEnd, t, length, b.buf[maxDataBytes:])
 	if err != nil {
 		return err
 	}
 	f := fields{b: payload}
 	failure := f.failure()
-	if f.bad || len(f.b) != 0 {
-		return fmt.Errorf("%w: end", errFrame)
+	if f.bad || len(f.b) != 0 || failure == nil && b.left > 0 {
+		return fmt.Errorf("%w: end, with %d bytes missing", errFrame, b.left)
 	}
 	b.finish(true)
 	return failure
@@ -183,7 +179,7 @@ func (b *body) fail(err error) {
 		err = unreachable(b.ctx, err)
 		b.finish(false)
 	}
-	b.pending, b.err = nil, err
+	b.pending, b.err = nil, fmt.Errorf("peer %s: %w", b.node, err)
 	b.client.figures.fail(err)
 }
 
