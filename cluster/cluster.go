@@ -14,8 +14,8 @@ import (
 	"rookery/ring"
 )
 
-// announceTimeout bounds how long SetState waits for its gossip to leave, and
-// Leave for its farewell.
+// announceTimeout bounds how long SetState waits for its gossip to be sent, and
+// Leave, after that, for its farewell.
 const announceTimeout = 5 * time.Second
 
 // ErrClosed says that the cluster has been closed.
@@ -47,7 +47,7 @@ type Cluster struct {
 	stopJoin context.CancelFunc
 	life     sync.Mutex
 	closed   bool
-	farewell sync.WaitGroup // calls of memberlist's Leave, which must not come after its Shutdown
+	farewell sync.WaitGroup // departures: memberlist's Leave must not come after its Shutdown
 	running  sync.WaitGroup
 }
 
@@ -100,34 +100,43 @@ func (c *Cluster) Self() Member {
 func (c *Cluster) Joined() bool { return c.others.Load() || c.nobody.Load() }
 
 // Leave tells the others that this node goes, so that they do not take it for
-// failed. It waits until that is said, at most 5 s and no longer than ctx; its
-// error means that the others may have to find out for themselves. Close after.
+// failed; it becomes Draining if it is not yet. It waits until that is said, at
+// most 10 s and no longer than ctx; its error means that the others may have to
+// find out for themselves. Close after.
 func (c *Cluster) Leave(ctx context.Context) error {
-	c.stopJoin()
-	if err := c.SetState(Draining); err != nil || c.gossip == nil {
-		return err
-	}
 	said := make(chan error, 1)
 	c.life.Lock()
 	if c.closed {
 		c.life.Unlock()
 		return ErrClosed
 	}
-	c.farewell.Go(func() { said <- c.gossip.Leave(announceTimeout) })
+	c.farewell.Go(func() { said <- c.depart() })
 	c.life.Unlock()
+	var err error
 	select {
-	case err := <-said:
-		if err != nil {
-			return fmt.Errorf("leave the cluster: %w", err)
-		}
-		return nil
+	case err = <-said:
 	case <-ctx.Done():
-		return fmt.Errorf("leave the cluster: %w", ctx.Err())
+		err = ctx.Err()
 	}
+	if err != nil {
+		return fmt.Errorf("leave the cluster: %w", err)
+	}
+	return nil
 }
 
-// Close ends the gossip and waits for everything that Start began. Without a
-// Leave before it the others take the node for failed. It may be called again.
+func (c *Cluster) depart() error {
+	c.stopJoin()
+	// First, because the others tell a node that left from one that failed by
+	// its last state.
+	if err := c.SetState(Draining); err != nil || c.gossip == nil {
+		return err
+	}
+	return c.gossip.Leave(announceTimeout)
+}
+
+// Close ends the gossip and waits for everything that Start and Leave began.
+// Without a Leave before it the others take the node for failed. It may be
+// called again.
 func (c *Cluster) Close() error {
 	c.life.Lock()
 	first := !c.closed

@@ -106,6 +106,20 @@ func TestLeavingNodeIsNotTakenForFailed(t *testing.T) {
 	}
 }
 
+func TestLeaveWaitsNoLongerThanItsContext(t *testing.T) {
+	w := newTown(t)
+	nodes := w.ready(nil, "rook-0", "rook-1")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := nodes[1].Leave(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Leave: %v", err)
+	}
+	if err := nodes[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.await("rook-1 is gone all the same", func() bool { return nodes[0].sees("rook-1").Name == "" })
+}
+
 func TestUnfitNodesStayOutOfTheRing(t *testing.T) {
 	w := newTown(t)
 	a := w.ready(nil, "rook-0")[0]
@@ -228,15 +242,16 @@ func TestCrashedNodeComesBackAtAnotherAddress(t *testing.T) {
 
 func TestTwoNodesOfOneNameAreReported(t *testing.T) {
 	w := newTown(t)
-	a := w.ready(nil, "rook-0")[0]
-	b := w.ready(nil, "rook-1")[0]
-	twin := w.start("rook-1", []string{a.Self().GossipAddress}, nil)
-	w.await("the first to come is seen", func() bool { return a.sees("rook-1").Name != "" })
-	late := w.start("late", []string{a.Self().GossipAddress, b.Self().GossipAddress}, nil)
-	w.await("somebody reports the conflict", func() bool {
-		return a.lines.count("ERROR two nodes have the same name")+late.lines.count("ERROR two nodes have the same name")+
-			twin.lines.count("ERROR two nodes have the same name") > 0
-	})
+	nodes := w.ready(nil, "rook-0", "rook-1")
+	twin := w.start("rook-1", []string{nodes[0].Self().GossipAddress}, nil)
+	for _, n := range []*resident{nodes[0], twin} {
+		w.await("both the node that is joined and the twin report it", func() bool {
+			return n.lines.count("ERROR two nodes have the same name") == 1 && n.counters.conflicts.Get() == 1
+		})
+	}
+	if got, want := nodes[0].sees("rook-1").GossipAddress, nodes[1].Self().GossipAddress; got != want {
+		t.Errorf("rook-1 is taken to be at %s, the first to come is at %s", got, want)
+	}
 }
 
 func TestNodeAlone(t *testing.T) {

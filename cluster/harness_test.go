@@ -146,6 +146,7 @@ func impatient(c *memberlist.Config) {
 	c.ProbeInterval = 200 * time.Millisecond
 	c.ProbeTimeout = 100 * time.Millisecond
 	c.SuspicionMult = 3
+	c.AwarenessMaxMultiplier = 1
 	c.GossipInterval = 20 * time.Millisecond
 }
 

@@ -23,7 +23,8 @@ type conflict struct{ known, other string }
 // the inbox is never larger than the cluster. It takes calls after Close too,
 // because memberlist's suspicion timers outlive its Shutdown.
 type inbox struct {
-	self      string // what memberlist says of this node is no news
+	self string // what memberlist says of this node is no news
+
 	mu        sync.Mutex
 	sightings map[string]sighting
 	conflicts map[string]conflict

@@ -30,8 +30,9 @@ type joiner struct {
 	// after is called after each round.
 	after func()
 
-	complained map[string]bool // what was out of reach in the last round
-	complains  map[string]bool // and in this one
+	// before and now say how each address and name went in the last round and in
+	// this one; only what is new is logged loudly.
+	before, now map[string]outcome
 }
 
 // interval is how long the joiner waits between rounds, before jitter.
@@ -74,7 +75,7 @@ func (j *joiner) round(ctx context.Context) (company bool) {
 		}
 	}
 	company = len(present) > 0
-	j.complains = map[string]bool{}
+	j.now = map[string]outcome{}
 	for _, address := range append(j.named(ctx), silent...) {
 		if present[address] || ctx.Err() != nil {
 			continue
@@ -84,7 +85,7 @@ func (j *joiner) round(ctx context.Context) (company bool) {
 			company = true
 		}
 	}
-	j.complained = j.complains
+	j.before = j.now
 	return company
 }
 
@@ -117,20 +118,35 @@ func (j *joiner) call(ctx context.Context, address string) bool {
 		j.complain(ctx, address, "could not reach a node to join, goes on trying", err)
 		return false
 	}
-	j.log.InfoContext(ctx, "exchanged members with a node", "address", address)
+	j.log.Log(ctx, j.level(address, reached), "exchanged members with a node", "address", address)
 	return true
 }
 
-// complain logs a failure, loudly only the first time.
 func (j *joiner) complain(ctx context.Context, what, message string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	j.failures.Inc()
-	level := slog.LevelWarn
-	if j.complained[what] {
-		level = slog.LevelDebug
+	j.log.Log(ctx, j.level(what, failed), message, "address", what, "error", err)
+}
+
+// outcome is how an attempt went.
+type outcome uint8
+
+const (
+	untried outcome = iota
+	reached
+	failed
+)
+
+// level notes an outcome and returns how loud it is.
+func (j *joiner) level(what string, o outcome) slog.Level {
+	j.now[what] = o
+	switch {
+	case j.before[what] == o:
+		return slog.LevelDebug
+	case o == failed:
+		return slog.LevelWarn
 	}
-	j.complains[what] = true
-	j.log.Log(ctx, level, message, "address", what, "error", err)
+	return slog.LevelInfo
 }

@@ -20,8 +20,8 @@ type Options struct {
 	Version string // of the program; optional
 
 	// GossipKey encrypts the gossip: 16, 24 or 32 bytes. Without one the node
-	// gossips with nobody: it opens no socket and is a cluster of its own, and
-	// Bind, Advertise and Join must not ask for more (ErrUnencrypted).
+	// gossips with nobody: it opens no socket and is a cluster of its own, Bind
+	// and Advertise mean nothing, and a Join is refused (ErrUnencrypted).
 	GossipKey []byte
 	// Bind is the host:port of the gossip's TCP and UDP sockets; port 0 takes a
 	// free one.
@@ -70,9 +70,9 @@ type Profile uint8
 
 // The profiles.
 const (
-	// LAN finds a silent node within about 5 s in a small cluster.
+	// LAN finds a silent node within about 7 s in a small cluster.
 	LAN Profile = iota
-	// Loopback is for nodes on one machine: within about 2 s.
+	// Loopback is for nodes on one machine: within about 3 s.
 	Loopback
 )
 

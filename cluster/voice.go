@@ -51,7 +51,7 @@ func (voice) GetBroadcasts(int, int) [][]byte { return nil }
 // LocalState adds nothing to memberlist's.
 func (voice) LocalState(bool) []byte { return nil }
 
-// MergeRemoteState ignores what an other program may have added.
+// MergeRemoteState ignores what another program may have added.
 func (voice) MergeRemoteState([]byte, bool) {}
 
 // SetState makes the node Ready or Draining; a state only ever goes forward.
