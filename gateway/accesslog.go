@@ -38,6 +38,10 @@ func (a *Answer) line(sent int64, took time.Duration) []slog.Attr {
 	if len(agent) > maxAgentBytes {
 		agent = agent[:maxAgentBytes]
 	}
+	ttfb := took // without the node there is no wait worth telling apart
+	if !a.answered.IsZero() {
+		ttfb = a.answered.Sub(a.started)
+	}
 	attrs := make([]slog.Attr, 0, 17)
 	attrs = append(attrs,
 		slog.String("request_id", a.requestID), slog.String("method", a.method),
@@ -49,7 +53,7 @@ func (a *Answer) line(sent int64, took time.Duration) []slog.Attr {
 	} else {
 		attrs = append(attrs, slog.String("path", a.resource))
 	}
-	attrs = append(attrs, slog.Float64("duration_ms", milliseconds(took)), slog.Float64("ttfb_ms", milliseconds(a.answered.Sub(a.started))),
+	attrs = append(attrs, slog.Float64("duration_ms", milliseconds(took)), slog.Float64("ttfb_ms", milliseconds(ttfb)),
 		slog.String("remote", a.remote), slog.String("user_agent", agent))
 	if a.failure != "" {
 		attrs = append(attrs, slog.String("error", a.failure))

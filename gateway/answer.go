@@ -21,7 +21,8 @@ type Answer struct {
 	core    *Core
 	bucket  *bucketMeter
 	started time.Time
-	// answered is when the status and the first bytes were known.
+	// answered is when the node had answered, first bytes and all; zero if it was
+	// not asked.
 	answered time.Time
 
 	body   io.ReadCloser // nil for HEAD, 304 and errors
@@ -49,7 +50,7 @@ func (a *Answer) fill(found *object.Answer, v verdict) error {
 	}
 	a.Status = v.status
 	a.Header = a.objectFields(found, v)
-	if found.Body != nil && v.hasBody() {
+	if found.Body != nil {
 		a.body, a.length = found.Body, found.Length
 	}
 	return nil
@@ -87,12 +88,4 @@ func (a *Answer) trimForHead() {
 		a.text = ""
 	}
 	a.length = int64(len(a.text))
-}
-
-// closer is the body of an answer as something to close, or nil.
-func closer(found *object.Answer) io.Closer {
-	if found.Body == nil {
-		return nil
-	}
-	return found.Body
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -83,7 +82,14 @@ func New(o Options) (*Core, error) {
 }
 
 // randomID is unique, not secret.
-func randomID() string { return fmt.Sprintf("%016X", rand.Uint64()) }
+func randomID() string {
+	const digits = "0123456789ABCDEF"
+	var id [16]byte
+	for i, n := 0, rand.Uint64(); i < len(id); i, n = i+1, n>>4 {
+		id[i] = digits[n&15]
+	}
+	return string(id[:])
+}
 
 // Serve answers one request. The engine calls Answer.Send on what it returns
 // exactly once. ctx is the client's: it ends when the client has gone.
@@ -97,7 +103,6 @@ func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	if err := c.answer(ctx, r, a); err != nil {
 		a.refuse(ctx, err)
 	}
-	a.answered = c.now()
 	return a
 }
 
@@ -132,6 +137,7 @@ func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
 	a.key, a.rangeHeader = q.key, q.rangeHeader
 	q.requestID = a.requestID
 	found, v, err := c.read(ctx, &q)
+	a.answered = c.now()
 	if err != nil {
 		return err
 	}
@@ -163,11 +169,4 @@ func saneID(s string) bool {
 		}
 	}
 	return true
-}
-
-// discard closes a body that nobody will read.
-func discard(body io.Closer) {
-	if body != nil {
-		_ = body.Close()
-	}
 }

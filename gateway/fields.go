@@ -65,7 +65,7 @@ func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
 	}
 	// Age says that S3 was not asked for this answer (RFC 9111 §5.1).
 	if found.Outcome == object.Hit || found.Outcome == object.Stale {
-		t.number(max(0, int64(a.core.now().Sub(info.Validated).Seconds())))
+		t.number(max(0, int64(a.answered.Sub(info.Validated).Seconds())))
 		fields = append(fields, object.Field{Name: "Age", Value: t.take()})
 	}
 	t.cacheStatus(found)
@@ -115,6 +115,7 @@ func (t *fieldText) cacheStatus(found *object.Answer) {
 			t.WriteString("; detail=")
 			t.WriteString(found.Source.String())
 		}
+		return
 	case object.Revalidated:
 		t.WriteString("fwd=stale; fwd-status=304")
 	case object.Bypass:
@@ -122,7 +123,7 @@ func (t *fieldText) cacheStatus(found *object.Answer) {
 	default:
 		t.WriteString("fwd=miss")
 	}
-	if found.Outcome != object.Hit && found.Outcome != object.Stale && found.Stored {
+	if found.Stored {
 		t.WriteString("; stored")
 	}
 	if found.Collapsed {

@@ -46,7 +46,7 @@ func (c *Core) Handler() http.Handler {
 		request := Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Remote: r.RemoteAddr}
 		a := c.Serve(r.Context(), &request)
 		setHeader(w.Header(), a.Header)
-		out := &patientWriter{w: w, control: http.NewResponseController(w)}
+		out := &patientWriter{w: w, control: *http.NewResponseController(w)}
 		out.extend()
 		w.WriteHeader(a.Status)
 		if err := a.Send(r.Context(), out); err != nil {
@@ -71,11 +71,11 @@ func setHeader(h http.Header, fields []object.Field) {
 // patientWriter waits for a slow client, and not for one that has stopped.
 type patientWriter struct {
 	w       http.ResponseWriter
-	control *http.ResponseController
+	control http.ResponseController
 }
 
-// extend gives the client another stallTimeout. A writer that knows no deadlines
-// (a test's recorder) goes without.
+// extend gives the client another stallTimeout, by the kernel's clock. A writer
+// that knows no deadlines goes without.
 func (p *patientWriter) extend() {
 	_ = p.control.SetWriteDeadline(time.Now().Add(stallTimeout))
 }

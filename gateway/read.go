@@ -56,7 +56,7 @@ func (c *Core) read(ctx context.Context, q *question) (*object.Answer, verdict, 
 			if err != nil {
 				return nil, verdict{}, err
 			}
-			discard(closer(head))
+			drop(head)
 			v := q.judge(&head.Info)
 			if q.headOnly || !v.hasBody() {
 				return head, v, nil
@@ -80,9 +80,9 @@ func (c *Core) read(ctx context.Context, q *question) (*object.Answer, verdict, 
 		if fits {
 			return found, v, nil
 		}
-		discard(closer(found))
+		drop(found)
 		if last {
-			return nil, verdict{}, fmt.Errorf("%w: bytes %d+%d of %d", object.ErrBroken, found.Offset, found.Length, found.Info.Size)
+			return nil, verdict{}, fmt.Errorf("body at %d does not fit %q of %d bytes: %w", found.Offset, q.rangeHeader, found.Info.Size, object.ErrBroken)
 		}
 		look = true
 	}
@@ -95,8 +95,7 @@ func (q *question) fit(found *object.Answer) (verdict, bool) {
 	v := q.judge(&found.Info)
 	switch {
 	case !v.hasBody():
-		discard(closer(found))
-		found.Body, found.Length = nil, 0
+		drop(found)
 		return v, true
 	case found.Offset == v.from && found.Length == v.to-v.from:
 		return v, true
@@ -104,4 +103,12 @@ func (q *question) fit(found *object.Answer) (verdict, bool) {
 		return verdict{status: http.StatusOK, to: found.Info.Size}, true
 	}
 	return v, false
+}
+
+// drop closes the body of an answer that goes out without one.
+func drop(found *object.Answer) {
+	if found.Body != nil {
+		_ = found.Body.Close() // nothing that it could say matters any more
+		found.Body, found.Length = nil, 0
+	}
 }

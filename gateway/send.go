@@ -47,7 +47,7 @@ func (a *Answer) sendBody(w io.Writer) (sent int64, err error) {
 		}
 		return int64(n), err
 	}
-	defer discard(a.body)
+	defer func() { _ = a.body.Close() }() // every byte of it has been judged by its Read
 	if to, ok := a.body.(io.WriterTo); ok {
 		sent, err = to.WriteTo(w)
 	} else {

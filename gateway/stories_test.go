@@ -19,8 +19,11 @@ func TestConditionsLookBeforeTheyFetch(t *testing.T) {
 	f := newFront(t, nil)
 	h := f.node.hold(key("o"), "v1", 100)
 	h.answer.Info.Header = []object.Field{
-		{Name: "Cache-Control", Value: "max-age=60"}, {Name: "Expires", Value: "x"}, {Name: "Vary", Value: "Origin"},
-		{Name: "Content-Type", Value: "text/plain"}, {Name: "X-Amz-Meta-A", Value: "b"},
+		{Name: "Cache-Control", Value: "max-age=60"},
+		{Name: "Expires", Value: "x"},
+		{Name: "Vary", Value: "Origin"},
+		{Name: "Content-Type", Value: "text/plain"},
+		{Name: "X-Amz-Meta-A", Value: "b"},
 	}
 	cases := []struct {
 		name   string

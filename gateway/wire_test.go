@@ -18,7 +18,7 @@ import (
 	"rookery/object"
 )
 
-func requestWith(ctx context.Context, t *testing.T, url string) *http.Request {
+func requestWith(ctx context.Context, t testing.TB, url string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
