@@ -19,7 +19,12 @@ type call struct {
 	run    *run    // of a GET whose bytes are kept: the call's own place in it
 	bypass *opened // of a GET whose bytes are not for the cache; guarded by Node.mu
 
-	refs int // who waits, and the goroutine that asks; guarded by Node.mu
+	// hold: the info is not in the store (yet), so the call stays joinable until
+	// its run has ended. Set before done is closed.
+	hold bool
+
+	refs int  // who waits, and the goroutine that asks; guarded by Node.mu
+	left bool // the call's place in its run was given back; guarded by Node.mu
 }
 
 // ask returns the answer of the call in progress for the key, or of a new one:
@@ -48,7 +53,10 @@ func (n *Node) call(key object.Key, whole bool) (c *call, joined bool, err error
 	h := key.Hash()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c, joined = n.calls[h]; !joined {
+	if c, joined = n.calls[h]; joined && n.over(c) {
+		joined = false
+	}
+	if !joined {
 		if n.ctx.Err() != nil {
 			return nil, false, errClosed
 		}
@@ -60,12 +68,25 @@ func (n *Node) call(key object.Key, whole bool) (c *call, joined bool, err error
 	return c, joined, nil
 }
 
-// letGo gives back one reference to a call. The last one leaves the run, and
-// closes a body that nobody took.
+// over reports whether the call's GET has ended, so that nothing more comes of it.
+func (n *Node) over(c *call) bool {
+	select {
+	case <-c.done:
+		return c.run != nil && n.flights.ended(c.run)
+	default:
+		return false
+	}
+}
+
+// letGo gives back one reference to a call. When the first have all gone, its
+// place in the run goes too (later readers take places of their own), and a body
+// that nobody took is closed.
 func (n *Node) letGo(c *call) {
 	n.mu.Lock()
 	c.refs--
-	last, bypass := c.refs == 0, c.bypass
+	last := c.refs == 0 && !c.left
+	c.left = c.left || last
+	bypass := c.bypass
 	if last {
 		c.bypass = nil
 	}
@@ -109,21 +130,24 @@ func (n *Node) answer(c *call, key object.Key, whole bool) {
 		c.err = asOrigin(err)
 		n.remember(key, c.err)
 	}
-	if c.run != nil && c.run.once {
-		close(c.done)
-		n.flights.outlast(c.run)
-		n.endCall(key)
-	} else {
-		n.endCall(key)
-		close(c.done)
+	if !c.hold {
+		n.endCall(c, key)
 	}
+	close(c.done)
 	n.letGo(c)
+	if c.hold {
+		n.flights.outlast(c.run)
+		n.endCall(c, key)
+	}
 }
 
-func (n *Node) endCall(key object.Key) {
+// endCall makes room for the key's next call, unless that has begun already.
+func (n *Node) endCall(c *call, key object.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.calls, key.Hash())
+	if h := key.Hash(); n.calls[h] == c {
+		delete(n.calls, h)
+	}
 }
 
 // head asks S3 for the info alone, and keeps it.
@@ -168,22 +192,22 @@ func (n *Node) askWhole(c *call, key object.Key) error {
 			return err
 		}
 	}
-	if info.Strong() || info.Size == 0 {
-		n.keepInfo(key, info)
-	}
+	stored := (info.Strong() || info.Size == 0) && n.keepInfo(key, info)
+	c.hold = c.run != nil && !stored
 	return nil
 }
 
-// keepInfo stores an info whose origin allows it, in place of what was there.
-// One that says the same as the stored one only renews that.
-func (n *Node) keepInfo(key object.Key, info *object.Info) {
+// keepInfo stores an info whose origin allows it, in place of what was there,
+// and reports whether it could. One that says the same as the stored one only
+// renews that.
+func (n *Node) keepInfo(key object.Key, info *object.Info) bool {
 	n.negatives.forget(key)
 	if hot, ok := n.store.Hot(key); ok && hot.Info.Version != info.Version {
 		n.store.DropHot(key)
 	}
 	if !n.lifetime(key, info).Keep {
 		n.forget(key, object.Version{})
-		return
+		return false
 	}
 	var err error
 	if old, ok := n.store.Info(key); ok && sameInfo(&old, info) {
@@ -194,6 +218,7 @@ func (n *Node) keepInfo(key object.Key, info *object.Info) {
 	if err != nil {
 		n.log.Debug("info not stored", "key", key.String(), "err", err)
 	}
+	return err == nil
 }
 
 // sameInfo reports whether two infos promise the same but for when they were

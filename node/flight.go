@@ -209,17 +209,23 @@ func (f *flights) await(ctx context.Context, r *run, c int64) (*fill, error) {
 	}
 }
 
-// outlast waits until the run has ended, or cannot be stored any more.
+// outlast waits until the run has ended.
 func (f *flights) outlast(r *run) {
 	for {
 		f.mu.Lock()
-		over, wake := r.done || !r.stored, r.wake
+		done, wake := r.done, r.wake
 		f.mu.Unlock()
-		if over {
+		if done {
 			return
 		}
 		<-wake
 	}
+}
+
+func (f *flights) ended(r *run) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return r.done
 }
 
 // kept returns a chunk that could not be stored and is still in memory.

@@ -1,0 +1,181 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"rookery/cluster"
+	"rookery/peer"
+	"rookery/ring"
+)
+
+// aloneAfter is how long a node that expects others waits for them before it
+// serves without them.
+const aloneAfter = 10 * time.Second
+
+func (n *Node) identity() (*peer.Identity, error) {
+	c := &n.cfg.Cluster
+	if t := c.PeerTLS; t != nil {
+		return peer.LoadIdentity(t.Cert, t.Key, t.CA, n.cfg.Node.Name)
+	}
+	return peer.DeriveIdentity(c.GossipKey, n.cfg.Node.Name, time.Now)
+}
+
+// openPeerClient makes the client that the node asks others with. It resolves
+// names through the cluster, which starts later: until then nobody is known.
+func (n *Node) openPeerClient() error {
+	id, err := n.identity()
+	if err != nil {
+		return fmt.Errorf("identity between nodes: %w", err)
+	}
+	n.client = peer.NewClient(peer.ClientOptions{
+		Self: n.cfg.Node.Name, Identity: id, Fingerprint: ring.Fingerprint(), Resolve: n.members.address,
+		FirstByte: n.cfg.Cluster.PeerTimeout, Log: n.log, Metrics: n.metrics,
+	})
+	n.opened("connections to other nodes", func(context.Context) error { return n.client.Close() })
+	return nil
+}
+
+// joinCluster opens the peers' listener, then gossip, which tells the others
+// where it is.
+func (n *Node) joinCluster(ctx context.Context) error {
+	c := &n.cfg.Cluster
+	o := cluster.Options{
+		Name: n.cfg.Node.Name, Zone: n.cfg.Node.Zone, Version: n.options.Version,
+		GossipKey: c.GossipKey, Bind: c.Bind, Advertise: c.Advertise, PeerAddress: c.PeerAdvertise(), Join: c.Join,
+		PeerProtocol: peer.Protocol, PeerProtocolMin: peer.MinProtocol,
+		Ring: n.ring, OnChange: n.members.set, Log: n.log, Metrics: n.metrics,
+	}
+	if n.options.Loopback {
+		o.Profile = cluster.Loopback
+	}
+	if !c.Alone() {
+		addr, err := n.servePeers(ctx)
+		if err != nil {
+			return err
+		}
+		o.PeerAddress = boundAddress(o.PeerAddress, addr)
+	}
+	var err error
+	if n.cluster, err = cluster.Start(ctx, o); err != nil {
+		return err
+	}
+	n.opened("cluster", func(context.Context) error { return n.cluster.Close() })
+	return nil
+}
+
+func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
+	id, err := n.identity()
+	if err != nil {
+		return nil, fmt.Errorf("identity between nodes: %w", err)
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", n.cfg.Cluster.PeerBind)
+	if err != nil {
+		return nil, fmt.Errorf("listen for other nodes (cluster.peer_bind): %w", err)
+	}
+	s := peer.Serve(peer.ServerOptions{
+		Listener: ln, Identity: id, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(),
+		Member: n.members.known, Handler: n.node, Log: n.log, Metrics: n.metrics,
+	})
+	n.opened("listener for other nodes", func(ctx context.Context) error {
+		if err := s.Shutdown(ctx); err != nil {
+			n.log.Warn("reads of other nodes cut off at the end", "err", err)
+		}
+		return s.Close()
+	})
+	return ln.Addr(), nil
+}
+
+// boundAddress is the advertised address with the port that was bound, which
+// matters when the configured one is 0.
+func boundAddress(advertised string, bound net.Addr) string {
+	host, _, err := net.SplitHostPort(advertised)
+	_, port, portErr := net.SplitHostPort(bound.String())
+	if err != nil || portErr != nil {
+		return bound.String()
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// becomeReady puts the node into the ring as soon as the others are there, or
+// after a while without them. It runs until it has, or the node closes.
+func (n *Node) becomeReady(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.waitForOthers(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err := n.cluster.SetState(cluster.Ready); err != nil {
+			n.log.Error("ready, but the others could not be told yet", "err", err)
+		}
+		close(n.ready)
+		n.log.Info("ready", "clients", n.public.Addr().String(), "operators", n.operators.Addr().String())
+	}()
+	n.opened("place in the ring", func(ctx context.Context) error {
+		cancel()
+		<-done
+		return n.leaveRing(ctx)
+	})
+	return nil
+}
+
+// waitForOthers returns when as many nodes are there as are expected.
+func (n *Node) waitForOthers(ctx context.Context) {
+	if n.cfg.Cluster.Alone() {
+		return
+	}
+	timer := time.NewTimer(aloneAfter)
+	defer timer.Stop()
+	for {
+		count, changed := n.members.live()
+		if count >= max(n.cfg.Cluster.Expect, 1) && n.cluster.Joined() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			n.log.Warn("serving without the nodes that are expected", "expected", n.cfg.Cluster.Expect, "there", count)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// leaveRing tells the others that this node drains, so that they ask it for
+// nothing new; what it serves goes on.
+func (n *Node) leaveRing(context.Context) error {
+	if err := n.cluster.SetState(cluster.Draining); err != nil {
+		n.log.Warn("the others could not be told that this node leaves", "err", err)
+	}
+	return nil
+}
+
+// GossipAddress is where others join this node; "" for a node alone.
+func (n *Node) GossipAddress() string { return n.cluster.Self().GossipAddress }
+
+// AwaitReady waits until this node serves and its ring has so many members.
+func (n *Node) AwaitReady(ctx context.Context, ringMembers int) error {
+	select {
+	case <-n.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for {
+		_, changed := n.members.live()
+		if len(n.ring.Load().Members()) >= ringMembers {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package run
+
+import (
+	"sync"
+
+	"rookery/cluster"
+)
+
+// members is the latest list that the cluster gave, for those who ask without
+// waiting: the peers' client for an address, their server for who belongs here.
+// The zero value knows nobody. Safe for concurrent use.
+type members struct {
+	mu      sync.RWMutex
+	list    []cluster.Member
+	byName  map[string]cluster.Member
+	changed chan struct{}
+}
+
+// set takes the cluster's new list.
+func (m *members) set(list []cluster.Member) {
+	byName := make(map[string]cluster.Member, len(list))
+	for _, member := range list {
+		byName[member.Name] = member
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list, m.byName = list, byName
+	if m.changed != nil {
+		close(m.changed)
+		m.changed = nil
+	}
+}
+
+// address returns where a node answers other nodes.
+func (m *members) address(name string) (string, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	member, ok := m.byName[name]
+	return member.PeerAddress, ok && member.PeerAddress != "" && member.State != cluster.Failed
+}
+
+// known reports whether a node belongs to the cluster. One that was lost to
+// gossip a moment ago still does: it may well be right about us.
+func (m *members) known(name string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, ok := m.byName[name]
+	return ok
+}
+
+// live returns how many nodes are there, and a channel that is closed when that
+// may have changed.
+func (m *members) live() (int, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	count := 0
+	for _, member := range m.list {
+		if member.State != cluster.Failed {
+			count++
+		}
+	}
+	if m.changed == nil {
+		m.changed = make(chan struct{})
+	}
+	return count, m.changed
+}

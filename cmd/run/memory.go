@@ -1,0 +1,22 @@
+package run
+
+// share is how cache.memory is divided, in bytes.
+type share struct {
+	index   int64 // Pebble's block cache and memtables
+	flights int64 // chunks on their way from S3
+	hot     int64 // whole small objects
+}
+
+const mib = 1 << 20
+
+// shares divides cache.memory: a sixteenth for the index (8 to 64 MiB), a
+// quarter for flights, a sixteenth is left to the buffers of connections, and
+// the hot set has the rest.
+func shares(memory int64) share {
+	s := share{
+		index:   min(max(memory/16, 8*mib), 64*mib),
+		flights: memory / 4,
+	}
+	s.hot = memory - s.index - s.flights - memory/16
+	return s
+}

@@ -1,0 +1,255 @@
+// Package run wires the rooms into one node and takes it down again, in the
+// reverse order. It decides nothing itself: it turns a configuration into the
+// options of the rooms. Many nodes may run in one process; what belongs to the
+// process alone (signals, memory limit, exit) is left to main.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/admin"
+	"rookery/cluster"
+	"rookery/config"
+	"rookery/gateway"
+	"rookery/node"
+	"rookery/object"
+	"rookery/origin"
+	"rookery/peer"
+	"rookery/ring"
+	"rookery/store"
+)
+
+// Options are what a configuration file does not say.
+type Options struct {
+	Version string // of the program
+	Log     *slog.Logger
+	// Loopback tunes gossip for nodes that are all on one machine.
+	Loopback bool
+}
+
+// Node is one running node.
+type Node struct {
+	cfg     *config.Config
+	options Options
+	log     *slog.Logger
+	metrics *metrics.Set
+
+	store   *store.Store
+	origins map[string]*origin.Client
+	ring    *ring.Ring
+	node    *node.Node
+	client  *peer.Client // nil for a node alone
+	members members
+	cluster *cluster.Cluster
+
+	public, operators         net.Listener
+	publicServer, adminServer *http.Server
+	ready                     chan struct{} // closed when the node has its place in the ring
+	draining                  atomic.Bool
+
+	closers []closer // in the order of opening
+}
+
+// closer ends one part of the node, within ctx where it can wait for readers.
+type closer struct {
+	what  string
+	close func(ctx context.Context) error
+}
+
+// Start runs a node. It returns when the node listens; Ready says when it may
+// serve. ctx bounds the start alone. What fails is an error that says what and
+// where, and leaves nothing running.
+func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
+	n := &Node{
+		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
+		ring: new(ring.Ring), origins: make(map[string]*origin.Client), ready: make(chan struct{}),
+	}
+	n.ring.Store(ring.Build(nil))
+	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), ring.Fingerprint()), func() float64 { return 1 })
+	steps := []func(context.Context) error{
+		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.serveAdmin, n.servePublic, n.becomeReady,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, n.Close(context.WithoutCancel(ctx)))
+		}
+	}
+	return n, nil
+}
+
+func (n *Node) opened(what string, close func(context.Context) error) {
+	n.closers = append(n.closers, closer{what, close})
+}
+
+// Close takes the node out of the ring, lets what it serves finish within ctx,
+// and closes everything in reverse order.
+func (n *Node) Close(ctx context.Context) error {
+	n.draining.Store(true)
+	var errs []error
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		c := n.closers[i]
+		if err := c.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", c.what, err))
+		}
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}
+
+// PublicAddr and AdminAddr are the bound addresses of the two listeners.
+func (n *Node) PublicAddr() net.Addr { return n.public.Addr() }
+
+// AdminAddr is the address of the operators' listener.
+func (n *Node) AdminAddr() net.Addr { return n.operators.Addr() }
+
+// Ready reports whether the node may serve clients.
+func (n *Node) Ready() bool { return n.joined() && !n.draining.Load() }
+
+func (n *Node) joined() bool {
+	select {
+	case <-n.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// listen takes the two ports first: a port in use is the commonest failure, and
+// is told before anything else has begun.
+func (n *Node) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	for _, l := range []struct {
+		what, address string
+		into          *net.Listener
+	}{
+		{"clients (server.address, server.port)", n.cfg.Server.Listen(), &n.public},
+		{"operators (admin.address, admin.port)", n.cfg.Admin.Listen(), &n.operators},
+	} {
+		ln, err := lc.Listen(ctx, "tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("listen for %s: %w", l.what, err)
+		}
+		*l.into = ln
+		n.opened(l.what, func(context.Context) error { return ignoreClosed(ln.Close()) })
+	}
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (n *Node) openStore(context.Context) error {
+	share := shares(n.cfg.Cache.MemoryBytes)
+	s, err := store.Open(store.Options{
+		Dir: filepath.Join(n.cfg.Node.DataDir, "cache"), Capacity: n.cfg.Cache.DiskBytes,
+		IndexMemory: share.index, HotBytes: share.hot, Log: n.log, Metrics: n.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	n.store = s
+	n.opened("store", func(context.Context) error { return s.Close() })
+	return nil
+}
+
+func (n *Node) openOrigins(ctx context.Context) error {
+	for _, b := range n.cfg.Buckets {
+		client, err := origin.New(ctx, origin.Options{
+			Name: b.Name, Bucket: b.S3.Bucket, Region: b.S3.Region, Endpoint: b.S3.Endpoint,
+			AccessKey: string(b.S3.AccessKey), SecretKey: string(b.S3.SecretKey), Anonymous: b.S3.Anonymous,
+			PathStyle: b.S3.PathStyle, Timeout: b.S3.Timeout, MaxConns: b.S3.MaxConns, Log: n.log, Metrics: n.metrics,
+		})
+		if err != nil {
+			return fmt.Errorf("bucket %s: origin: %w", b.Name, err)
+		}
+		n.origins[b.Name] = client
+	}
+	return nil
+}
+
+func (n *Node) openNode(context.Context) error {
+	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
+	for _, b := range n.cfg.Buckets {
+		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness)}
+	}
+	o := node.Options{
+		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Buckets: buckets,
+		FlightBytes: shares(n.cfg.Cache.MemoryBytes).flights, FinishBytes: n.cfg.Cache.FinishAbandonedBytes,
+		Log: n.log, Metrics: n.metrics,
+	}
+	if !n.cfg.Cluster.Alone() {
+		if err := n.openPeerClient(); err != nil {
+			return err
+		}
+		o.Peers = n.client
+	}
+	var err error
+	if n.node, err = node.New(o); err != nil {
+		return err
+	}
+	n.opened("node", func(context.Context) error { return n.node.Close() })
+	return nil
+}
+
+func (n *Node) servePublic(context.Context) error {
+	routes := make([]gateway.Route, len(n.cfg.Buckets))
+	for i, b := range n.cfg.Buckets {
+		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix}
+	}
+	o := gateway.Options{
+		Reader: n.node, Routes: routes, Domain: n.cfg.Server.Domain, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
+	}
+	if n.cfg.Log.Access {
+		o.AccessLog = n.log
+	}
+	core, err := gateway.New(o)
+	if err != nil {
+		return err
+	}
+	n.publicServer = gateway.NewServer(core.Handler(), n.log)
+	n.serve("clients", n.publicServer, n.public)
+	return nil
+}
+
+func (n *Node) serveAdmin(context.Context) error {
+	h := admin.New(n.adminOptions())
+	n.adminServer = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+	n.serve("operators", n.adminServer, n.operators)
+	return nil
+}
+
+// serve runs an HTTP server until the node closes. Requests in progress then
+// finish within the closing context; what is left is cut off.
+func (n *Node) serve(who string, s *http.Server, ln net.Listener) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			n.log.Error("listener failed", "for", who, "err", err)
+		}
+	}()
+	n.opened("listener for "+who, func(ctx context.Context) error {
+		err := s.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			n.log.Warn("requests cut off at the end", "for", who)
+			err = s.Close()
+		}
+		<-done
+		return err
+	})
+}

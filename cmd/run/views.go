@@ -1,0 +1,138 @@
+package run
+
+import (
+	"io"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/admin"
+	"rookery/cluster"
+	"rookery/node"
+	"rookery/object"
+	"rookery/ring"
+)
+
+// adminOptions gives the operators' listener its views of this node.
+func (n *Node) adminOptions() admin.Options {
+	names := make([]string, len(n.cfg.Buckets))
+	for i, b := range n.cfg.Buckets {
+		names[i] = b.Name
+	}
+	return admin.Options{
+		Token: string(n.cfg.Admin.Token), Buckets: names,
+		Health: n.health, Ready: n.readiness, WriteMetrics: n.writeMetrics, Cluster: n.clusterView,
+		Owners: func(key object.Key, extent int64) []string { return n.ring.Load().Owners(key, extent) },
+		Stats:  n.stats, Held: n.held, Log: n.log,
+	}
+}
+
+func (n *Node) health() admin.Health {
+	h := admin.Health{State: admin.HealthOK, Node: n.cfg.Node.Name, Version: n.options.Version}
+	if s := n.store.Stats(); s.Full {
+		h.State = admin.HealthDegraded
+		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
+	}
+	return h
+}
+
+func (n *Node) readiness() admin.Ready {
+	r := admin.Ready{Ready: n.Ready()}
+	switch {
+	case n.draining.Load():
+		r.Reasons = append(r.Reasons, "the node is draining")
+	case !n.joined():
+		r.Reasons = append(r.Reasons, "the node waits for the others (cluster.expect)")
+	}
+	return r
+}
+
+func (n *Node) writeMetrics(w io.Writer) {
+	n.metrics.WritePrometheus(w)
+	metrics.WriteProcessMetrics(w)
+}
+
+func (n *Node) clusterView() admin.Cluster {
+	v := admin.Cluster{Fingerprint: ring.Fingerprint()}
+	for _, m := range n.cluster.Members() {
+		v.Members = append(v.Members, memberView(m))
+	}
+	return v
+}
+
+func memberView(m cluster.Member) admin.Member {
+	return admin.Member{
+		Name: m.Name, State: m.State.String(), Zone: m.Zone, PeerAddress: m.PeerAddress, Version: m.Version, Unfit: m.Unfit,
+	}
+}
+
+func (n *Node) stats() admin.Stats {
+	s := n.store.Stats()
+	count, bytes := n.node.Flights()
+	v := admin.Stats{
+		Disk: admin.Disk{
+			CapacityBytes: s.Capacity, UsedBytes: s.Used, Segments: s.Segments, Full: s.Full,
+			Evictions: s.EvictedRecords, ReclaimedBytes: s.ReclaimedBytes, ReinsertedBytes: s.ReinsertedBytes, CorruptRecords: s.CorruptRecords,
+		},
+		Hot:     admin.Hot{CapacityBytes: s.HotCapacity, UsedBytes: s.HotBytes, Entries: s.HotEntries},
+		Flights: admin.Flights{Count: count, Bytes: bytes},
+		Buckets: make(map[string]admin.Reads),
+	}
+	for bucket, r := range n.node.Reads() {
+		requests, received := n.origins[bucket].Counts()
+		reads := readsView(r)
+		reads.Origin = admin.Origin{Requests: requests, Bytes: received}
+		v.Buckets[bucket] = reads
+		v.Reads = addReads(v.Reads, reads)
+	}
+	return v
+}
+
+// readsView turns a node's counts into tiers: what one tier misses, the next is
+// asked for.
+func readsView(r node.Reads) admin.Reads {
+	below := r.Misses + r.Bypassed
+	return admin.Reads{
+		Hot:  admin.Tier{Hits: r.Hot, Misses: r.Disk + below},
+		Disk: admin.Tier{Hits: r.Disk, Misses: below},
+		Peer: admin.Tier{Hits: r.PeerHits, Misses: r.PeerMisses},
+
+		Bypassed: r.Bypassed, Collapsed: r.Collapsed,
+	}
+}
+
+func addReads(a, b admin.Reads) admin.Reads {
+	tier := func(a, b admin.Tier) admin.Tier {
+		return admin.Tier{Hits: a.Hits + b.Hits, Misses: a.Misses + b.Misses}
+	}
+	return admin.Reads{
+		Hot: tier(a.Hot, b.Hot), Disk: tier(a.Disk, b.Disk), Peer: tier(a.Peer, b.Peer),
+		Origin: admin.Origin{Requests: a.Origin.Requests + b.Origin.Requests, Bytes: a.Origin.Bytes + b.Origin.Bytes},
+
+		Bypassed: a.Bypassed + b.Bypassed, Collapsed: a.Collapsed + b.Collapsed,
+	}
+}
+
+// held is what this node has of one object, memory and disk together.
+func (n *Node) held(key object.Key) (admin.Held, bool) {
+	hot, inMemory := n.store.Hot(key)
+	info, onDisk := n.store.Info(key)
+	switch {
+	case !inMemory && !onDisk:
+		return admin.Held{}, false
+	case !onDisk:
+		info = hot.Info
+	}
+	return admin.Held{
+		Info: info, Hot: inMemory, Fresh: n.freshness(key.Bucket).Lifetime(&info).Fresh,
+		HasChunk: func(chunk int64) bool { return n.store.Has(key, info.Version, chunk) },
+	}, true
+}
+
+func (n *Node) freshness(bucket string) object.Freshness {
+	for _, b := range n.cfg.Buckets {
+		if b.Name == bucket {
+			return object.Freshness(b.Freshness)
+		}
+	}
+	return object.Freshness{}
+}

@@ -1,0 +1,185 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"rookery/internal/s3test"
+	"rookery/object"
+)
+
+func TestWithoutAStrongETagAnObjectIsOneGet(t *testing.T) {
+	for name, meta := range map[string]s3test.Meta{"weak": {ETag: `W/"1"`}, "none": {NoETag: true}} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, three)
+			o := c.put("k", "1", 66*mib+5, meta)
+			_, others := c.owner("k")
+			for _, n := range append(others, others...) {
+				n.read(t, get("k"), o)
+			}
+			others[0].read(t, getRange("k", 65*mib, 65*mib+9), o)
+			others[1].read(t, head("k"), o)
+			c.requests("k", 0, 1)
+			c.fetchedOnce(o)
+		})
+	}
+}
+
+func TestABrokenGetWithoutStrongETagKeepsNothing(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 3*mib, s3test.Meta{NoETag: true})
+	c.s3.Script(bucket, "k", s3test.Step{End: &s3test.End{After: 2*mib + 10, How: s3test.Cut}})
+	n := c.nodes["alone"]
+	a, err := n.Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(a, o); err == nil {
+		t.Error("a body that broke off looked complete")
+	}
+	n.flightsEnd(t)
+	n.read(t, get("k"), o)
+	c.requests("k", 0, 2)
+}
+
+func TestNoStorePassesThrough(t *testing.T) {
+	for _, control := range []string{"no-store", "private, max-age=60"} {
+		c := newCluster(t, three)
+		o := c.put("k", "1", 2*mib, s3test.Meta{Header: http.Header{"Cache-Control": {control}}})
+		owner, others := c.owner("k")
+		for i, n := range []*testNode{owner, others[0], others[1]} {
+			a := n.read(t, get("k"), o)
+			if a.Outcome != object.Bypass {
+				t.Errorf("%s: outcome %v, want BYPASS", control, a.Outcome)
+			}
+			c.requests("k", 0, i+1)
+		}
+		owner.read(t, getRange("k", mib, mib+10), o)
+	}
+}
+
+func TestAStaleInfoIsConfirmedByOneHead(t *testing.T) {
+	c := newCluster(t, three)
+	o := c.put("k", "1", 300_000, s3test.Meta{Header: http.Header{"Cache-Control": {"max-age=60, must-revalidate"}}})
+	owner, others := c.owner("k")
+	owner.read(t, get("k"), o)
+	c.clock.pass(61 * time.Second)
+	if a := others[0].read(t, get("k"), o); a.Outcome != object.Revalidated {
+		t.Errorf("outcome %v, want REVALIDATED", a.Outcome)
+	}
+	if a := others[0].read(t, get("k"), o); a.Outcome != object.Hit {
+		t.Errorf("outcome %v, want HIT", a.Outcome)
+	}
+	c.requests("k", 1, 1)
+	now := c.put("k", "2", 200_000, s3test.Meta{})
+	c.clock.pass(61 * time.Second)
+	others[1].read(t, get("k"), now)
+	c.requests("k", 2, 2)
+}
+
+func TestHeadersThatChangedUnderTheSameETagAreTaken(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 100, s3test.Meta{Header: http.Header{"X-Amz-Meta-A": {"1"}}})
+	n := c.nodes["alone"]
+	n.read(t, get("k"), o)
+	c.put("k", "1", 100, s3test.Meta{Header: http.Header{"X-Amz-Meta-A": {"2"}}})
+	c.clock.pass(2 * time.Hour)
+	if a := n.read(t, get("k"), o); a.Info.Get("X-Amz-Meta-A") != "2" {
+		t.Errorf("headers %v are the old ones", a.Info.Header)
+	}
+	if a := n.read(t, get("k"), o); a.Info.Get("X-Amz-Meta-A") != "2" || a.Source != object.SourceHot {
+		t.Errorf("%v: headers %v", a.Source, a.Info.Header)
+	}
+	c.requests("k", 1, 1)
+}
+
+func TestStaleWhileRevalidate(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	old := c.put("k", "1", 100, s3test.Meta{})
+	n := c.nodes["alone"]
+	n.read(t, get("k"), old)
+	now := c.put("k", "2", 100, s3test.Meta{})
+	c.clock.pass(time.Hour + time.Second)
+	gate := c.s3.Hold(bucket, "k", s3test.BeforeHeaders)
+	for range 5 {
+		if a := n.read(t, get("k"), old); a.Outcome != object.Stale {
+			t.Errorf("outcome %v, want STALE", a.Outcome)
+		}
+	}
+	<-gate.Reached()
+	gate.Open()
+	if err := c.s3.Await(context.Background(), func(all []s3test.Request) bool {
+		return len(all) == 2 && all[1].Status == 200
+	}); err != nil {
+		t.Fatal(err)
+	}
+	n.Settle()
+	n.read(t, get("k"), now)
+	c.requests("k", 1, 2)
+}
+
+func TestStaleIfError(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 100, s3test.Meta{})
+	n := c.nodes["alone"]
+	n.read(t, get("k"), o)
+	c.s3.Everything(&s3test.Step{Status: 500, Code: "InternalError"})
+	c.clock.pass(20 * time.Hour)
+	if a := n.read(t, get("k"), o); a.Outcome != object.Stale {
+		t.Errorf("outcome %v, want STALE", a.Outcome)
+	}
+	c.clock.pass(20 * time.Hour)
+	_, err := n.Open(context.Background(), get("k"))
+	var refused *object.OriginError
+	if !errors.As(err, &refused) || refused.Status != 500 {
+		t.Errorf("past the window: got %v, want S3's 500", err)
+	}
+}
+
+func TestAnObjectThatWasDeletedIsGoneOnceStale(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 100, s3test.Meta{})
+	n := c.nodes["alone"]
+	n.read(t, get("k"), o)
+	c.s3.Delete(bucket, "k")
+	c.clock.pass(2 * time.Hour)
+	for range 2 {
+		_, err := n.Open(context.Background(), get("k"))
+		var refused *object.OriginError
+		if !errors.As(err, &refused) || refused.Status != 404 {
+			t.Errorf("got %v, want 404", err)
+		}
+	}
+}
+
+func TestHandOffReadsGiveOnlyWhatIsStored(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 5*mib, s3test.Meta{})
+	n := c.nodes["alone"]
+	only := get("k")
+	only.OnlyIfHave = true
+	if _, err := n.OpenLocal(context.Background(), only); !errors.Is(err, object.ErrNotHeld) {
+		t.Errorf("nothing stored: got %v", err)
+	}
+	n.read(t, getRange("k", 0, 2*mib-1), o)
+	c.s3.Forget()
+	pin := object.Pin{Version: object.VersionOf(s3test.ETag(o), o.Size), Size: o.Size, ETag: s3test.ETag(o)}
+	ask := getRange("k", mib, 5*mib-1)
+	ask.Pin, ask.OnlyIfHave = &pin, true
+	a, err := n.OpenLocal(context.Background(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Length != mib {
+		t.Errorf("%d bytes, want the one chunk that is stored", a.Length)
+	}
+	if err := check(a, o); err != nil {
+		t.Error(err)
+	}
+	if got := c.s3.Requests(); len(got) != 0 {
+		t.Errorf("S3 was asked: %v", got)
+	}
+}
