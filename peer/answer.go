@@ -110,8 +110,12 @@ func (w *reply) end(err error) {
 // travels, unless it is the origin's; the log has the rest.
 func (w *reply) fail(err error) bool {
 	s := w.session
-	s.server.figures.fail(err)
-	if w.ctx.Err() == nil && !travels(err) {
+	if errors.Is(w.ctx.Err(), context.DeadlineExceeded) {
+		err = errTimeUp
+	}
+	kind := kindOf(err)
+	s.server.figures.errors[kind].Inc()
+	if w.ctx.Err() == nil && (kind == "unreachable" || kind == "canceled") {
 		s.server.opts.Log.Warn("answer a peer", "peer", s.peer, "key", w.ask.Key.String(), "request", w.ask.RequestID, "err", err)
 	}
 	w.out = w.out[:0]

@@ -22,7 +22,12 @@ const (
 	failedBroken   failure = 6
 	failedBucket   failure = 7
 	failedRange    failure = 8
+	failedTime     failure = 9
 )
+
+// errTimeUp says that the owner had no answer when the asker's time, which its
+// ask names, was over. The asker may read it just before its own clock tells.
+var errTimeUp = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 
 // travellers are the errors that are the same on both sides of the wire.
 var travellers = [...]struct {
@@ -36,6 +41,7 @@ var travellers = [...]struct {
 	{failedBroken, object.ErrBroken, "broken"},
 	{failedBucket, object.ErrUnknownBucket, "unknown_bucket"},
 	{failedRange, object.ErrUnsatisfiableRange, "range"},
+	{failedTime, errTimeUp, "canceled"},
 }
 
 const (
@@ -61,12 +67,6 @@ func appendFailure(dst []byte, err error) []byte {
 		}
 	}
 	return append(dst, byte(failedInternal))
-}
-
-// travels reports whether err is the same on the other side of the wire.
-func travels(err error) bool {
-	k := kindOf(err)
-	return k != "unreachable" && k != "canceled"
 }
 
 // failure reads what appendFailure wrote: nil for success.
@@ -98,7 +98,7 @@ func (n failure) err() error {
 
 // kinds are all the values that kindOf gives.
 func kinds() []string {
-	all := []string{"unreachable", "canceled", "origin"}
+	all := []string{"unreachable", "origin"}
 	for _, t := range travellers {
 		all = append(all, t.kind)
 	}

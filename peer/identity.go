@@ -30,7 +30,6 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9]
 // Identity is a node's certificate and whom it trusts. It is immutable and safe
 // for concurrent use.
 type Identity struct {
-	node     string
 	cert     tls.Certificate
 	roots    *x509.CertPool
 	now      func() time.Time
@@ -62,7 +61,7 @@ func DeriveIdentity(gossipKey []byte, node string, now func() time.Time) (*Ident
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
-	return newIdentity(node, cert, roots, now), nil
+	return newIdentity(cert, roots, now), nil
 }
 
 // LoadIdentity reads a node's identity from PEM files of the operator's own
@@ -90,18 +89,12 @@ func LoadIdentity(certFile, keyFile, caFile, node string) (*Identity, error) {
 	if !names(cert.Leaf, node) {
 		return nil, fmt.Errorf("peer identity: %s: %w: DNS names %q, want %q", certFile, errWrongName, cert.Leaf.DNSNames, node)
 	}
-	return newIdentity(node, cert, roots, time.Now), nil
+	return newIdentity(cert, roots, time.Now), nil
 }
 
-func newIdentity(node string, cert tls.Certificate, roots *x509.CertPool, now func() time.Time) *Identity {
-	return &Identity{
-		node: node, cert: cert, roots: roots, now: now,
-		sessions: tls.NewLRUClientSessionCache(0),
-	}
+func newIdentity(cert tls.Certificate, roots *x509.CertPool, now func() time.Time) *Identity {
+	return &Identity{cert: cert, roots: roots, now: now, sessions: tls.NewLRUClientSessionCache(0)}
 }
-
-// Node returns the name that the certificate carries.
-func (id *Identity) Node() string { return id.node }
 
 // ServerTLS returns the configuration of a listener: TLS 1.3, and only clients
 // with a certificate of the cluster's CA.

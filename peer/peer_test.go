@@ -126,7 +126,8 @@ func TestEveryFieldOfAnAnswerTravels(t *testing.T) {
 		{"bypass", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceOrigin, Outcome: object.Bypass}, full, true},
 		{
 			"pinned", &object.Ask{Pin: &pin, Range: object.Range{Kind: object.FromTo, Last: 9}},
-			object.Answer{Info: pinned, Length: 10, Source: object.SourceHot, Outcome: object.Hit}, pinned, true,
+			object.Answer{Info: pinned, Length: 10, Source: object.SourceHot, Outcome: object.Hit},
+			pinned, true,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
