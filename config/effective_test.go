@@ -11,7 +11,7 @@ import (
 // has them in a known order.
 func unmasked(t *testing.T, c *Config) string {
 	t.Helper()
-	secrets := []string{string(c.Admin.Token), string(encodeKey(c.Cluster.GossipKey))}
+	secrets := []string{string(c.Admin.Token), encodeKey(c.Cluster.GossipKey)}
 	for _, b := range c.Buckets {
 		secrets = append(secrets, string(b.S3.AccessKey), string(b.S3.SecretKey))
 	}

@@ -28,55 +28,52 @@ func (s *section) integer(key string, to *int, lowest, highest int) bool {
 }
 
 // price reads a number that is not negative.
-func (s *section) price(key string, to *float64) bool {
+func (s *section) price(key string, to *float64) {
 	v, ok := s.scalar(key, "a number")
 	if !ok {
-		return false
+		return
 	}
 	text, isNumber := v.number()
 	n, err := strconv.ParseFloat(text, 64)
 	if !isNumber || err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
 		s.fail(key, "want a number that is not negative, got %q", v.source)
-		return false
+		return
 	}
 	*to = n
-	return true
 }
 
 // size reads bytes, 64MiB, 50GB.
-func (s *section) size(key string, to *int64, lowest int64) bool {
+func (s *section) size(key string, to *int64, lowest int64) {
 	v, ok := s.scalar(key, "a size such as 64MiB")
 	if !ok {
-		return false
+		return
 	}
 	n, err := parseSize(strings.TrimSpace(v.text))
 	if err != nil {
 		s.fail(key, "%q: %s", v.source, err)
-		return false
+		return
 	}
 	if n < lowest {
 		s.fail(key, "%s is too small: want at least %s", v.source, formatSize(lowest))
-		return false
+		return
 	}
 	*to = n
-	return true
 }
 
 // duration reads 30s, 5m, 24h.
-func (s *section) duration(key string, to *time.Duration, lowest, highest time.Duration) bool {
+func (s *section) duration(key string, to *time.Duration, lowest, highest time.Duration) {
 	v, ok := s.scalar(key, "a duration such as 30s")
 	if !ok {
-		return false
+		return
 	}
 	d, err := time.ParseDuration(strings.TrimSpace(v.text))
 	if err != nil {
 		s.fail(key, "want a duration with its unit, such as 30s, 5m or 24h, got %q", v.source)
-		return false
+		return
 	}
 	if d < lowest || d > highest {
 		s.fail(key, "%s is out of range: want %s to %s", v.source, formatDuration(lowest), formatDuration(highest))
-		return false
+		return
 	}
 	*to = d
-	return true
 }

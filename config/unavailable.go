@@ -93,27 +93,25 @@ func (s *section) warnUnused(key string, changed bool, why string) {
 }
 
 // seconds reads a duration that the old program wrote as whole seconds.
-func (s *section) seconds(key string, to *time.Duration, lowest, highest time.Duration) bool {
+func (s *section) seconds(key string, to *time.Duration, lowest, highest time.Duration) {
 	if !s.isNumber(key) {
-		return s.duration(key, to, lowest, highest)
+		s.duration(key, to, lowest, highest)
+		return
 	}
 	var n int
-	if !s.integer(key, &n, int((lowest+time.Second-1)/time.Second), int(highest/time.Second)) {
-		return false
+	if s.integer(key, &n, int((lowest+time.Second-1)/time.Second), int(highest/time.Second)) {
+		*to = time.Duration(n) * time.Second
 	}
-	*to = time.Duration(n) * time.Second
-	return true
 }
 
 // megabytes reads a size that the old program wrote as whole MiB.
-func (s *section) megabytes(key string, to *int64, lowest int64) bool {
+func (s *section) megabytes(key string, to *int64, lowest int64) {
 	const most = 1 << 30 // an EiB or two: far from int64's end in bytes
 	var n int
 	if !s.integer(key, &n, int(lowest/mib), most) {
-		return false
+		return
 	}
 	*to = int64(n) * mib
-	return true
 }
 
 // isNumber reports whether the key's value is a plain number after substitution.
