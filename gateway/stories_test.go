@@ -180,6 +180,9 @@ func TestBrokenBodyNeverLooksComplete(t *testing.T) {
 		if header != "" && !strings.Contains(header, "Content-Length: 3145728") {
 			t.Errorf("%s: no Content-Length tells that bytes are missing: %s", c.name, header)
 		}
+		if c.sent == 0 && response != "" {
+			t.Errorf("%s: a promise was sent that was known to be broken: %s", c.name, header)
+		}
 		if int64(len(body)) > c.sent || len(body) >= size {
 			t.Errorf("%s: %d bytes came, %d were to be had", c.name, len(body), c.sent)
 		}

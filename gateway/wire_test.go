@@ -27,56 +27,59 @@ func requestWith(ctx context.Context, t testing.TB, url string) *http.Request {
 	return r
 }
 
-// Odd targets as text on a socket, since clients would clean them.
+// oddTargets: a request line, its Host, the status, and the key's name or the
+// error's code. Clients would clean them, so they go as text on a socket.
+var oddTargets = []struct{ line, host, status, name string }{
+	{"GET /public//a", "h", "200", "/a"},
+	{"GET /public/../x", "h", "200", "../x"},
+	{"GET /public/./x", "h", "200", "./x"},
+	{"GET /public/%2E%2E/x", "h", "200", "../x"},
+	{"GET /public/a/../b", "h", "200", "a/../b"},
+	{"GET /public/a//b", "h", "200", "a//b"},
+	{"GET /public/a+b", "h", "200", "a+b"},
+	{"GET /public/a%20b", "h", "200", "a b"},
+	{"GET /public/a%2Fb", "h", "200", "a/b"},
+	{"GET /public%2Fa%2Fb", "h", "200", "a/b"},
+	{"GET /public/a%252Fb", "h", "200", "a%2Fb"},
+	{"GET /public/%E2%82%AC", "h", "200", "\u20ac"},
+	{"GET /public/a/", "h", "200", "a/"},
+	{"GET /public/nul%00", "h", "200", "nul\x00"},
+	{"GET /public/" + longName, "h", "200", longName},
+	{"GET /public/" + longName + "k", "h", "400", "KeyTooLongError"},
+	{"GET //public/a", "h", "200", "/public/a"},
+	{"GET http://h/public/a%2Fb", "ignored", "200", "a/b"},
+	{"GET http://public.s3.test/a%2Fb", "ignored", "200", "a/b"},
+	{"GET /a%2Fb", "public.S3.test:99", "200", "a/b"},
+	{"GET //a", "public.s3.test", "200", "/a"},
+	{"GET /x", "nobody.s3.test", "404", "NoSuchBucket"},
+	{"GET /health", "public.s3.test", "404", "NoSuchKey"}, // a key there, the probe elsewhere
+	{"GET /public/%ff", "h", "400", "InvalidURI"},
+	{"GET /public/%zz", "h", "400", ""}, // net/http's own refusal
+	{"GET /public", "h", "501", "NotImplemented"},
+	{"GET /public/?list-type=2", "h", "501", "NotImplemented"},
+	{"GET /public/a?acl", "h", "501", "NotImplemented"},
+	{"GET /public/a?versionId=", "h", "400", "InvalidArgument"},
+	{"GET /public/a?response-expires=0", "h", "400", "InvalidRequest"},
+	{"PUT /public/a", "h", "405", "MethodNotAllowed"},
+	{"DELETE /public/a", "h", "405", "MethodNotAllowed"},
+	{"OPTIONS *", "h", "405", "MethodNotAllowed"},
+	{"CONNECT h:443", "h:443", "405", "MethodNotAllowed"},
+	{"POST /health", "h", "405", "MethodNotAllowed"},
+}
+
+var longName = strings.Repeat("k", object.MaxNameBytes)
+
 func TestOddTargets(t *testing.T) {
 	f := newFront(t, func(o *gateway.Options) {
 		o.Domain = "s3.test"
 		o.Routes = append(o.Routes, gateway.Route{Bucket: "rest", PathPrefix: "/"})
 	})
-	long := strings.Repeat("k", object.MaxNameBytes)
-	for _, name := range []string{"/a", "../x", "./x", "a/../b", "a//b", "a+b", "a b", "a/b", "a%2Fb", "\u20ac", "a/", long, "nul\x00"} {
+	for _, name := range []string{"/a", "../x", "./x", "a/../b", "a//b", "a+b", "a b", "a/b", "a%2Fb", "\u20ac", "a/", longName, "nul\x00"} {
 		f.node.hold(key(name), "v", 7)
 	}
 	rest := object.Key{Bucket: "rest", Name: "/public/a"}
 	f.node.hold(rest, "v", 7)
-	cases := []struct{ line, host, status, name string }{
-		{"GET /public//a", "h", "200", "/a"},
-		{"GET /public/../x", "h", "200", "../x"},
-		{"GET /public/./x", "h", "200", "./x"},
-		{"GET /public/%2E%2E/x", "h", "200", "../x"},
-		{"GET /public/a/../b", "h", "200", "a/../b"},
-		{"GET /public/a//b", "h", "200", "a//b"},
-		{"GET /public/a+b", "h", "200", "a+b"},
-		{"GET /public/a%20b", "h", "200", "a b"},
-		{"GET /public/a%2Fb", "h", "200", "a/b"},
-		{"GET /public%2Fa%2Fb", "h", "200", "a/b"},
-		{"GET /public/a%252Fb", "h", "200", "a%2Fb"},
-		{"GET /public/%E2%82%AC", "h", "200", "\u20ac"},
-		{"GET /public/a/", "h", "200", "a/"},
-		{"GET /public/nul%00", "h", "200", "nul\x00"},
-		{"GET /public/" + long, "h", "200", long},
-		{"GET /public/" + long + "k", "h", "400", "KeyTooLongError"},
-		{"GET //public/a", "h", "200", "/public/a"},
-		{"GET http://h/public/a%2Fb", "ignored", "200", "a/b"},
-		{"GET http://public.s3.test/a%2Fb", "ignored", "200", "a/b"},
-		{"GET /a%2Fb", "public.S3.test:99", "200", "a/b"},
-		{"GET //a", "public.s3.test", "200", "/a"},
-		{"GET /x", "nobody.s3.test", "404", "NoSuchBucket"},
-		{"GET /health", "public.s3.test", "404", "NoSuchKey"}, // a key there, the probe elsewhere
-		{"GET /public/%ff", "h", "400", "InvalidURI"},
-		{"GET /public/%zz", "h", "400", ""}, // net/http's own refusal
-		{"GET /public", "h", "501", "NotImplemented"},
-		{"GET /public/?list-type=2", "h", "501", "NotImplemented"},
-		{"GET /public/a?acl", "h", "501", "NotImplemented"},
-		{"GET /public/a?versionId=", "h", "400", "InvalidArgument"},
-		{"GET /public/a?response-expires=0", "h", "400", "InvalidRequest"},
-		{"PUT /public/a", "h", "405", "MethodNotAllowed"},
-		{"DELETE /public/a", "h", "405", "MethodNotAllowed"},
-		{"OPTIONS *", "h", "405", "MethodNotAllowed"},
-		{"CONNECT h:443", "h:443", "405", "MethodNotAllowed"},
-		{"POST /health", "h", "405", "MethodNotAllowed"},
-	}
-	for _, c := range cases {
+	for _, c := range oddTargets {
 		f.node.forget()
 		got := f.raw(c.line + " HTTP/1.1\r\nHost: " + c.host + "\r\nConnection: close\r\n\r\n")
 		header, body, _ := strings.Cut(got, "\r\n\r\n")
