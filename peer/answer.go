@@ -60,14 +60,14 @@ func (w *reply) send(a *object.Answer) bool {
 		return w.fail(err)
 	}
 	w.out = endFrame(out, 0)
-	if len(w.out) > usualHeadBytes && !w.flush() {
-		return false
-	}
 	if a.Length == 0 {
 		return w.flush()
 	}
 	if a.Body == nil {
 		return w.fail(io.ErrUnexpectedEOF)
+	}
+	if len(w.out) > usualHeadBytes && !w.flush() {
+		return false
 	}
 	for left := a.Length; left > 0; {
 		n, err := w.data(a.Body, left)

@@ -164,7 +164,16 @@ func TestHeadsThatDoNotFitTheirAsk(t *testing.T) {
 	}
 }
 
-// broken is what an owner, or the way from it, can do to a body of two frames.
+func TestCutKeepsCharactersWhole(t *testing.T) {
+	for limit, want := range []string{"", "a", "a", "aé", "aé", "aé", "aé世", "aé世"} {
+		if got := cut("aé世", limit); got != want {
+			t.Errorf("cut to %d bytes: %q, want %q", limit, got, want)
+		}
+	}
+}
+
+// TestBrokenBodies: whatever an owner, or the way from it, does to a body of two
+// frames, no wrong byte is given and no short body ends well.
 func TestBrokenBodies(t *testing.T) {
 	o := testObject(2 * 1000)
 	data := func(from, to int64) []byte {

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"encoding/binary"
+	"unicode/utf8"
 
 	"rookery/object"
 )
@@ -94,5 +95,13 @@ func appendInt(dst []byte, n int64) []byte {
 	return binary.LittleEndian.AppendUint64(dst, uint64(n))
 }
 
-// cut shortens a text for people to limit bytes.
-func cut(s string, limit int) string { return s[:min(len(s), limit)] }
+// cut shortens a text for people to at most limit bytes of whole characters.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +73,53 @@ func TestALargeHeadAndItsBody(t *testing.T) {
 			t.Errorf("a header of %d bytes came as %d", headers, len(a.Info.Get("X")))
 		}
 		checkAnswer(t, a, o, 0, o.Size)
+	}
+}
+
+// counted is a listener that counts the writes of its connections.
+type counted struct {
+	net.Listener
+	writes atomic.Int64
+}
+
+type countedConn struct {
+	net.Conn
+	of *counted
+}
+
+func (l *counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &countedConn{c, l}, err
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	c.of.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// TestWritesPerAnswer: head, bytes and end leave together.
+func TestWritesPerAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := &counted{Listener: l}
+	o := testObject(1 << 20)
+	s := startServer(t, ServerOptions{Listener: count, Handler: holder(o)})
+	client := startClient(t, s.Addr().String(), ClientOptions{})
+	if _, err := client.Open(t.Context(), "owner", &object.Ask{HeadOnly: true}); err != nil { // connects
+		t.Fatal(err)
+	}
+	for bytes, want := range map[int64]int64{1: 1, 4 << 10: 1, 64 << 10: 1, 64<<10 + 1: 2, 1 << 20: 16} {
+		before := count.writes.Load()
+		a, err := client.Open(t.Context(), "owner", &object.Ask{Range: object.Range{Kind: object.FromTo, Last: bytes - 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAnswer(t, a, o, 0, bytes)
+		if n := count.writes.Load() - before; n != want {
+			t.Errorf("%d bytes left in %d writes, want %d", bytes, n, want)
+		}
 	}
 }
 
