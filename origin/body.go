@@ -1,7 +1,6 @@
 package origin
 
 import (
-	"context"
 	"fmt"
 	"io"
 )
@@ -10,7 +9,6 @@ import (
 type body struct {
 	from     io.ReadCloser
 	left     int64
-	caller   context.Context
 	exchange *exchange
 }
 
@@ -29,9 +27,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, io.EOF
 	case err == nil:
 		return n, nil
-	case b.caller.Err() != nil:
-		return n, b.caller.Err()
-	case context.Cause(x.ctx) == errSilent:
+	case x.caller.Err() != nil:
+		return n, x.caller.Err()
+	case x.silenced():
 		err = errSilent
 	}
 	return n, fmt.Errorf("origin's body ended %d bytes early: %w: %s", b.left, io.ErrUnexpectedEOF, err.Error())

@@ -92,14 +92,14 @@ func (c *Client) Head(ctx context.Context, key object.Key, ifNoneMatch string) (
 	if key.Name == "" {
 		return nil, noName()
 	}
-	x := c.begin(ctx, headKind)
+	ctx, x := c.begin(ctx, headKind)
 	in := &s3.HeadObjectInput{
 		Bucket: &c.bucket, Key: &key.Name, VersionId: optional(key.Version),
 		IfNoneMatch: optional(ifNoneMatch), ChecksumMode: types.ChecksumModeEnabled,
 	}
-	out, err := c.sdk.HeadObject(x.ctx, in)
+	out, err := c.sdk.HeadObject(ctx, in)
 	if err != nil {
-		return nil, x.unanswered(ctx, err)
+		return nil, x.unanswered(err)
 	}
 	res := response(out.ResultMetadata)
 	defer res.Body.Close()
@@ -118,7 +118,7 @@ func (c *Client) Get(ctx context.Context, f object.Fetch) (*object.Fetched, erro
 	if f.Key.Name == "" {
 		return nil, noName()
 	}
-	x := c.begin(ctx, getKind)
+	ctx, x := c.begin(ctx, getKind)
 	in := &s3.GetObjectInput{
 		Bucket: &c.bucket, Key: &f.Key.Name, VersionId: optional(f.Key.Version),
 		IfMatch: optional(f.IfMatch), IfNoneMatch: optional(f.IfNoneMatch),
@@ -131,9 +131,9 @@ func (c *Client) Get(ctx context.Context, f object.Fetch) (*object.Fetched, erro
 		// check the body.
 		with = append(with, s3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED")))
 	}
-	out, err := c.sdk.GetObject(x.ctx, in, with...)
+	out, err := c.sdk.GetObject(ctx, in, with...)
 	if err != nil {
-		return nil, x.unanswered(ctx, err)
+		return nil, x.unanswered(err)
 	}
 	res := response(out.ResultMetadata)
 	fetched, err := c.judgeGet(res, f, x.start)
@@ -143,7 +143,7 @@ func (c *Client) Get(ctx context.Context, f object.Fetch) (*object.Fetched, erro
 		x.cancel(nil)
 		return nil, err
 	}
-	fetched.Body = &body{from: res.Body, left: fetched.Length, caller: ctx, exchange: x}
+	fetched.Body = &body{from: res.Body, left: fetched.Length, exchange: x}
 	return fetched, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -168,17 +169,23 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Body.Read(make([]byte, 300))
-	got.Body.Close()
-	s.Head(within(t), s.key, s3test.ETag(s.object))
-	s.Head(within(t), object.Key{Name: "none"}, "")
-	s.Script("b", "dir/k", s3test.Step{Status: 503}, s3test.Step{IgnoreRange: true})
-	for range 2 {
-		s.Get(within(t), object.Fetch{Key: s.key, To: 700})
+	if _, err := io.ReadFull(got.Body, make([]byte, 300)); err != nil {
+		t.Fatal(err)
 	}
+	got.Body.Close()
+	s.Script("b", "dir/k", s3test.Step{Method: "GET", Status: 503}, s3test.Step{Method: "GET", IgnoreRange: true})
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	s.Get(cancelled, object.Fetch{Key: s.key})
+	for range 2 {
+		_, err = s.Get(within(t), object.Fetch{Key: s.key, To: 700})
+		failed(t, err)
+	}
+	_, err = s.Get(cancelled, object.Fetch{Key: s.key})
+	failed(t, err)
+	_, err = s.Head(within(t), s.key, s3test.ETag(s.object))
+	failed(t, err)
+	_, err = s.Head(within(t), object.Key{Name: "none"}, "")
+	failed(t, err)
 	var page bytes.Buffer
 	s.set.WritePrometheus(&page)
 	for _, line := range []string{
@@ -193,6 +200,13 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(page.String(), line+"\n") {
 			t.Errorf("no line %q in\n%s", line, page.String())
 		}
+	}
+}
+
+func failed(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		t.Error("it worked")
 	}
 }
 

@@ -1,7 +1,6 @@
 package origin
 
 import (
-	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -62,13 +61,10 @@ func retryAfter(h http.Header, now time.Time) int {
 // sendError says why there was no answer. The OriginError in it is fit for a
 // client; the cause, with its addresses, is for logs, and not to be unwrapped:
 // our own timeout in it looks like a cancelled context.
-func sendError(err error, caller, request context.Context) error {
-	if caller.Err() != nil {
-		return caller.Err()
-	}
+func sendError(err error, silenced bool) error {
 	failed := &object.OriginError{Status: http.StatusBadGateway, Message: "The origin could not be reached."}
 	var netErr net.Error
-	if context.Cause(request) == errSilent || errors.As(err, &netErr) && netErr.Timeout() {
+	if silenced || errors.As(err, &netErr) && netErr.Timeout() {
 		failed.Status, failed.Message = http.StatusGatewayTimeout, "The origin did not answer in time."
 	}
 	return fmt.Errorf("%w: %s", failed, err.Error())

@@ -36,8 +36,8 @@ func TestRefusals(t *testing.T) {
 			s.Script("b", "dir/k", c.step, c.step)
 			_, getErr := s.Get(within(t), object.Fetch{Key: s.key})
 			_, headErr := s.Head(within(t), s.key, "")
-			var get, head *object.OriginError
-			if !errors.As(getErr, &get) || !errors.As(headErr, &head) {
+			get, head := asOriginError(getErr), asOriginError(headErr)
+			if get == nil || head == nil {
 				t.Fatal(getErr, headErr)
 			}
 			c.want.Message = "scripted: " + c.want.Code
@@ -75,8 +75,8 @@ func TestNoAnswer(t *testing.T) {
 		status int
 	}{{"refused", refusedErr, 502}, {"dropped", droppedErr, 502}, {"silent", silentErr, 504}}
 	for _, c := range cases {
-		var got *object.OriginError
-		if !errors.As(c.err, &got) || got.Status != c.status || !got.Temporary() {
+		got := asOriginError(c.err)
+		if got == nil || got.Status != c.status || !got.Temporary() {
 			t.Errorf("%s: %v", c.name, c.err)
 			continue
 		}
@@ -107,8 +107,7 @@ func TestEmptyNameIsNotAsked(t *testing.T) {
 	_, getErr := s.Get(within(t), object.Fetch{})
 	_, headErr := s.Head(within(t), object.Key{}, "")
 	for _, err := range []error{getErr, headErr} {
-		var refused *object.OriginError
-		if !errors.As(err, &refused) || refused.Status != 404 {
+		if refused := asOriginError(err); refused == nil || refused.Status != http.StatusNotFound {
 			t.Error(err)
 		}
 	}

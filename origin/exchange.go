@@ -11,7 +11,8 @@ var errSilent = errors.New("origin was silent for too long")
 
 // exchange is one request and its answer, up to the end of the body.
 type exchange struct {
-	ctx     context.Context // ends with the caller's, or when silence does
+	caller  context.Context
+	request context.Context // ends with the caller's, or by silence
 	cancel  context.CancelCauseFunc
 	silence silence
 	client  *Client
@@ -19,20 +20,26 @@ type exchange struct {
 	start   time.Time
 }
 
-// begin starts the clock of a request that is about to be sent.
-func (c *Client) begin(caller context.Context, k kind) *exchange {
-	x := &exchange{client: c, kind: k, start: c.now()}
-	x.ctx, x.cancel = context.WithCancelCause(caller)
+// begin starts the clock of a request that is about to be sent under the context
+// it returns.
+func (c *Client) begin(ctx context.Context, k kind) (context.Context, *exchange) {
+	x := &exchange{client: c, kind: k, start: c.now(), caller: ctx}
+	x.request, x.cancel = context.WithCancelCause(ctx)
 	x.silence = silence{
 		limit: c.timeout,
 		timer: time.AfterFunc(c.timeout, func() { x.cancel(errSilent) }),
 	}
-	return x
+	return x.request, x
 }
 
+// silenced reports whether it was the origin's silence that ended the request.
+func (x *exchange) silenced() bool { return errors.Is(context.Cause(x.request), errSilent) }
+
 // unanswered ends an exchange that got no answer, and returns its error.
-func (x *exchange) unanswered(caller context.Context, err error) error {
-	err = sendError(err, caller, x.ctx)
+func (x *exchange) unanswered(err error) error {
+	if err = sendError(err, x.silenced()); x.caller.Err() != nil {
+		err = x.caller.Err()
+	}
 	x.judged(err)
 	x.cancel(nil)
 	return err

@@ -79,11 +79,11 @@ func parseContentRange(s string) (from, to, size int64, ok bool) {
 	spec, found := strings.CutPrefix(s, "bytes ")
 	span, whole, _ := strings.Cut(spec, "/")
 	first, last, _ := strings.Cut(span, "-")
-	from, errFirst := parseDigits(first)
-	last64, errLast := parseDigits(last)
-	size, errSize := parseDigits(whole)
-	ok = found && errFirst && errLast && errSize && from <= last64 && last64 < size
-	return from, last64 + 1, size, ok
+	from, okFirst := parseDigits(first)
+	to, okLast := parseDigits(last)
+	size, okSize := parseDigits(whole)
+	ok = found && okFirst && okLast && okSize && from <= to && to < size
+	return from, to + 1, size, ok
 }
 
 // parseDigits reads 1*DIGIT; unlike strconv it takes no sign.

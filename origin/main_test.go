@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -65,6 +66,13 @@ func script(t *testing.T, size int64, m s3test.Meta, change func(*Options)) scri
 		}
 	})
 	return s
+}
+
+// asOriginError returns the OriginError in err, or nil.
+func asOriginError(err error) *object.OriginError {
+	var refused *object.OriginError
+	errors.As(err, &refused)
+	return refused
 }
 
 // Close is ambiguous between the two; both are closed by the test.

@@ -27,7 +27,7 @@ type realOrigin struct {
 	program string
 	// start returns the command that serves address from dir, in path style and,
 	// below realDomain, in virtual-host style.
-	start func(program, address, dir string) *exec.Cmd
+	start func(t *testing.T, program, address, dir string) *exec.Cmd
 	// refuses are names that the origin cannot be given: it keeps objects as files.
 	refuses []string
 }
@@ -49,15 +49,17 @@ var realOrigins = []realOrigin{
 	}},
 }
 
-func startVersity(program, address, dir string) *exec.Cmd {
+func startVersity(t *testing.T, program, address, dir string) *exec.Cmd {
 	for _, d := range []string{"data", "meta"} {
-		os.Mkdir(filepath.Join(dir, d), 0o755)
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return exec.Command(program, "--port", address, "--access", realKey, "--secret", realSecret, "--region", realRegion,
 		"--virtual-domain", realDomain, "--quiet", "posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "data"))
 }
 
-func startMinio(program, address, dir string) *exec.Cmd {
+func startMinio(_ *testing.T, program, address, dir string) *exec.Cmd {
 	cmd := exec.Command(program, "server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0", dir)
 	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+realKey, "MINIO_ROOT_PASSWORD="+realSecret,
 		"MINIO_DOMAIN="+realDomain, "MINIO_SITE_REGION="+realRegion, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
@@ -74,14 +76,16 @@ func (r realOrigin) run(t *testing.T, programs string) string {
 	address := free.Addr().String()
 	free.Close()
 	var said bytes.Buffer
-	cmd := r.start(filepath.Join(programs, r.program), address, t.TempDir())
+	cmd := r.start(t, filepath.Join(programs, r.program), address, t.TempDir())
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // "signal: killed"
 		if t.Failed() {
 			t.Logf("%s said:\n%s", r.program, said.String())
 		}
@@ -237,8 +241,8 @@ func realRefusals(t *testing.T, c, wrong *Client) {
 		{deniedHead, 403, ""},
 	}
 	for _, want := range cases {
-		var got *object.OriginError
-		if !errors.As(want.err, &got) || got.Status != want.status || got.Code != want.code {
+		got := asOriginError(want.err)
+		if got == nil || got.Status != want.status || got.Code != want.code {
 			t.Errorf("%v, want %d %s", want.err, want.status, want.code)
 		}
 	}

@@ -29,7 +29,11 @@ func start(t *testing.T) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return s
 }
 
@@ -133,7 +137,9 @@ func TestRawRanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.Copy(io.Discard, res.Body)
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Error(err)
+		}
 		res.Body.Close()
 		if res.StatusCode != want {
 			t.Errorf("%s: %s", spec, res.Status)
@@ -154,7 +160,7 @@ func TestSignatures(t *testing.T) {
 	r, _ := http.NewRequest(http.MethodPut, s.URL+"/"+Bucket+"/mine", strings.NewReader("x"))
 	transport := &http.Transport{DisableKeepAlives: true}
 	res, err := transport.RoundTrip(r)
-	if err != nil || res.StatusCode != 403 {
+	if err != nil || res.StatusCode != http.StatusForbidden {
 		t.Fatal(res, err)
 	}
 	res.Body.Close()

@@ -23,7 +23,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, q *Request, p plan
 	buf := make([]byte, min(writeBytes, length))
 	for at := int64(0); ; {
 		if at > 0 || length == 0 || len(gates) > 0 {
-			http.NewResponseController(w).Flush()
+			_ = http.NewResponseController(w).Flush() // the next write tells of a client that has left
 		}
 		if !s.pass(r.Context(), gates, at) {
 			panic(http.ErrAbortHandler)
@@ -58,7 +58,7 @@ func (s *Server) endEarly(w http.ResponseWriter, r *http.Request, how How) {
 			break
 		}
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			tcp.SetLinger(0)
+			_ = tcp.SetLinger(0)
 		}
 		conn.Close()
 		return

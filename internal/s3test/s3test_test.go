@@ -108,7 +108,9 @@ func TestCounts(t *testing.T) {
 	s.Put(o, Meta{})
 	for _, r := range []string{"bytes=0-1048575", "bytes=1048575-1048576", "bytes=3145728-"} {
 		res := get(t, s.URL+"/b/k", "Range: "+r)
-		io.Copy(io.Discard, res.Body)
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatal(err)
+		}
 	}
 	head, err := ask(t, http.MethodHead, s.URL+"/b/k")
 	if err != nil || head.ContentLength != o.Size {
@@ -142,11 +144,11 @@ func TestVersions(t *testing.T) {
 			t.Errorf("%q: %v", query, err)
 		}
 	}
-	if res := get(t, s.URL+"/b/k?versionId=id3"); res.StatusCode != 404 {
+	if res := get(t, s.URL+"/b/k?versionId=id3"); res.StatusCode != http.StatusNotFound {
 		t.Error(res.Status)
 	}
 	s.Delete("b", "k")
-	if res := get(t, s.URL+"/b/k"); res.StatusCode != 404 {
+	if res := get(t, s.URL+"/b/k"); res.StatusCode != http.StatusNotFound {
 		t.Error(res.Status)
 	}
 }
@@ -188,7 +190,7 @@ func TestSteps(t *testing.T) {
 			if !errors.Is(err, c.err) {
 				t.Fatalf("%d bytes and %v, want %v", len(body), err, c.err)
 			}
-			if c.err != syscall.ECONNRESET && int64(len(body)) != c.to-c.from {
+			if !errors.Is(c.err, syscall.ECONNRESET) && int64(len(body)) != c.to-c.from {
 				t.Fatalf("%d bytes, want %d", len(body), c.to-c.from)
 			}
 			if err := o.Check(body, c.from); err != nil {
@@ -207,21 +209,21 @@ func TestErrorsByScript(t *testing.T) {
 	s.Script("b", "k", Step{Status: 503, Code: "SlowDown", Header: http.Header{"Retry-After": {"7"}}}, Step{Drop: true})
 	res := get(t, s.URL+"/b/k")
 	body, _ := io.ReadAll(res.Body)
-	if res.StatusCode != 503 || res.Header.Get("Retry-After") != "7" || !strings.Contains(string(body), "<Code>SlowDown</Code>") {
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "7" || !strings.Contains(string(body), "<Code>SlowDown</Code>") {
 		t.Errorf("%s %s", res.Status, body)
 	}
 	if res, err := ask(t, http.MethodGet, s.URL+"/b/k"); err == nil {
 		t.Errorf("answered %s where the connection should drop", res.Status)
 	}
-	if res := get(t, s.URL+"/b/k"); res.StatusCode != 200 {
+	if res := get(t, s.URL+"/b/k"); res.StatusCode != http.StatusOK {
 		t.Error("the script did not end", res.Status)
 	}
 	s.Everything(&Step{Status: 500})
-	if res := get(t, s.URL+"/b/other"); res.StatusCode != 500 {
+	if res := get(t, s.URL+"/b/other"); res.StatusCode != http.StatusInternalServerError {
 		t.Error(res.Status)
 	}
 	s.Everything(nil)
-	if res := get(t, s.URL+"/b/k"); res.StatusCode != 200 {
+	if res := get(t, s.URL+"/b/k"); res.StatusCode != http.StatusOK {
 		t.Error(res.Status)
 	}
 }

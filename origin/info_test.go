@@ -1,0 +1,66 @@
+package origin
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rookery/object"
+)
+
+// TestHeadersThatNoClientMaySee covers what a real server's net/http would not
+// let through.
+func TestHeadersThatNoClientMaySee(t *testing.T) {
+	res := &http.Response{ContentLength: 7, Header: http.Header{
+		"X-Kept":        {"one", "tab\there", "latin \xe9"},
+		"X-Split":       {"a\r\nSet-Cookie: b", "fine"},
+		"X-Nul":         {"a\x00b"},
+		"X-Del":         {"a\x7fb"},
+		"X-Listed":      {"1"},
+		"Connection":    {"close, x-listed", "X-Also"},
+		"X-Also":        {"1"},
+		"Last-Modified": {"yesterday"},
+	}}
+	info := newInfo(res, time.Time{})
+	want := []object.Field{
+		{Name: "X-Kept", Value: "one"},
+		{Name: "X-Kept", Value: "tab\there"},
+		{Name: "X-Kept", Value: "latin \xe9"},
+		{Name: "X-Split", Value: "fine"},
+	}
+	if !slices.Equal(info.Header, want) {
+		t.Errorf("header %q, want %q", info.Header, want)
+	}
+	if info.Size != 7 || !info.LastModified.IsZero() || info.Strong() {
+		t.Errorf("%+v", info)
+	}
+}
+
+// TestExcess has an origin send more than anybody should read.
+func TestExcess(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "headers") {
+			w.Header().Set("X-Amz-Meta-Much", strings.Repeat("x", 4*object.MaxInfoBytes))
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "<html>"+strings.Repeat("no ", 1<<20)) // nobody reads it all
+	}))
+	defer server.Close()
+	c := connect(t, server.URL, nil)
+	_, headers := c.Get(within(t), object.Fetch{Key: object.Key{Name: "headers"}})
+	_, document := c.Get(within(t), object.Fetch{Key: object.Key{Name: "document"}})
+	for err, want := range map[error]object.OriginError{
+		headers:  {Status: 502, Message: "The origin could not be reached."},
+		document: {Status: 403, Message: "Forbidden"},
+	} {
+		got := asOriginError(err)
+		if got == nil || *got != want {
+			t.Errorf("%.200v, want %+v", err, want)
+		}
+	}
+}
