@@ -44,6 +44,7 @@ type run struct {
 	info *object.Info
 	// once: the version has no strong ETag, so this GET is the only one.
 	once bool
+	from int64 // its first chunk
 	// first is a GET that is already open, from chunk next on.
 	first *opened
 
@@ -66,18 +67,20 @@ func (r *run) changed() {
 
 // join returns the run that brings chunk c of the version, and whether it was
 // there before. It starts one for [c, wanted) if there is none, cut where the
-// store already has chunks or another run begins. The caller leaves the run
-// when it needs no more of it.
+// store already has chunks or another run begins. Without a run and an error the
+// chunk has just come: look into the store again. The caller leaves the run when
+// it needs no more of it.
 func (f *flights) join(key object.Key, info *object.Info, pin object.Pin, c, wanted int64) (r *run, joined bool, err error) {
 	at := versionKey{key.Hash(), pin.Version}
 	f.mu.Lock()
-	if r := f.covering(at, c); r != nil {
-		r.readers++
-		f.mu.Unlock()
-		return r, true, nil
-	}
+	r, passed := f.covering(at, c), f.passed(at, c)
 	f.mu.Unlock()
-	if !pin.Strong() {
+	switch {
+	case r != nil:
+		return r, true, nil
+	case f.node.store.Has(key, pin.Version, c):
+		return nil, false, nil
+	case !pin.Strong():
 		return nil, false, object.ErrGone // its only GET has ended
 	}
 	end := f.runEnd(key, pin, c, wanted)
@@ -85,15 +88,17 @@ func (f *flights) join(key object.Key, info *object.Info, pin object.Pin, c, wan
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r := f.covering(at, c); r != nil { // another reader was quicker
-		r.readers++
 		return r, true, nil
+	}
+	if !passed && f.passed(at, c) {
+		return nil, false, nil // a run came and went by since we looked
 	}
 	for _, other := range f.byVersion[at] {
 		if other.next > c && other.next < end && !other.done {
 			end = other.next
 		}
 	}
-	r = &run{at: at, key: key, pin: pin, info: info, next: c, end: end, readers: 1}
+	r = &run{at: at, key: key, pin: pin, info: info, from: c, next: c, end: end, readers: 1}
 	return r, false, f.start(r)
 }
 
@@ -124,9 +129,9 @@ func (f *flights) start(r *run) error {
 	return nil
 }
 
-// covering returns the run that will bring chunk c soon enough. A run whose
-// head is far behind c is split there: the reader starts its own, and the run
-// ends where that begins. flights.mu is held.
+// covering returns the run that will bring chunk c soon enough, with a place in
+// it for the caller. A run whose head is far behind c is split there: the reader
+// starts its own, and the run ends where that begins. flights.mu is held.
 func (f *flights) covering(at versionKey, c int64) *run {
 	for _, r := range f.byVersion[at] {
 		if r.done || c < r.next || c >= r.end {
@@ -136,9 +141,21 @@ func (f *flights) covering(at versionKey, c int64) *run {
 			r.end = c
 			continue
 		}
+		r.readers++
 		return r
 	}
 	return nil
+}
+
+// passed reports whether a run in progress has brought chunk c already.
+// flights.mu is held.
+func (f *flights) passed(at versionKey, c int64) bool {
+	for _, r := range f.byVersion[at] {
+		if r.from <= c && c < r.next {
+			return true
+		}
+	}
+	return false
 }
 
 // runEnd returns where a run from c on has to end: at what is wanted, at the

@@ -165,6 +165,7 @@ func TestHandOffReadsGiveOnlyWhatIsStored(t *testing.T) {
 		t.Errorf("nothing stored: got %v", err)
 	}
 	n.read(t, getRange("k", 0, 2*mib-1), o)
+	n.flightsEnd(t)
 	c.s3.Forget()
 	pin := object.Pin{Version: object.VersionOf(s3test.ETag(o), o.Size), Size: o.Size, ETag: s3test.ETag(o)}
 	ask := getRange("k", mib, 5*mib-1)

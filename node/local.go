@@ -70,23 +70,34 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 		return n.openBypass(ask, k, a)
 	}
 	a.Stored = k.outcome == object.Miss
-	if ask.HeadOnly {
-		n.count.answered(ask.Key.Bucket, a)
-		return a, nil
+	if !ask.HeadOnly {
+		if err := n.addBody(ctx, ask, k, a); err != nil {
+			return nil, err
+		}
 	}
+	n.count.answered(ask.Key.Bucket, a)
+	return a, nil
+}
+
+// addBody gives the answer as much of what is asked for as is this node's.
+func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.Answer) error {
 	from, to, err := ask.Range.Resolve(k.info.Size)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.Offset, a.Length = from, n.reach(ask.Key, k.info, from, to)-from
 	if a.Length == 0 {
-		return a, nil
+		return nil
 	}
-	if n.promote(ask.Key, k.info, a) {
-		n.count.answered(ask.Key.Bucket, a)
-		return a, nil
+	if !n.promote(ask.Key, k.info, a) {
+		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), a); err != nil {
+			return err
+		}
 	}
-	return n.openBody(ctx, ask, k.info, k.info.Pin(), a)
+	if k.call != nil && k.call.run != nil { // stored by now, but S3 was asked for this reader
+		a.Source, a.Stored = object.SourceOrigin, true
+	}
+	return nil
 }
 
 // openPinned answers with bytes of the version that the asker names.
@@ -106,32 +117,34 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 			return nil, object.ErrNotHeld
 		}
 	}
-	return n.openBody(ctx, ask, nil, pin, a)
+	if err := n.openBody(ctx, ask, nil, pin, a); err != nil {
+		return nil, err
+	}
+	n.count.answered(ask.Key.Bucket, a)
+	return a, nil
 }
 
 // openBody gives the answer a body for its Offset and Length, and waits until
 // the first bytes are there or known not to come.
-func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, a *object.Answer) (*object.Answer, error) {
+func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, a *object.Answer) error {
 	b := &localBody{
 		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin,
 		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyIfHave,
 	}
 	if err := b.prime(); err != nil {
 		b.Close()
-		return nil, err
+		return err
 	}
+	a.Source, a.Stored = object.SourceDisk, false
 	if b.fill != nil {
 		a.Source, a.Stored = object.SourceOrigin, true
 		a.Collapsed = a.Collapsed || b.joined
 		if a.Outcome != object.Stale {
 			a.Outcome = object.Miss
 		}
-	} else {
-		a.Source, a.Stored = object.SourceDisk, false
 	}
 	a.Body = b
-	n.count.answered(ask.Key.Bucket, a)
-	return a, nil
+	return nil
 }
 
 // reach returns how far this node answers of [from, to): through extent 0, which

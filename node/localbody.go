@@ -133,13 +133,11 @@ func (b *localBody) locate() error {
 func (b *localBody) inFlight(c int64) (*fill, error) {
 	f := b.node.flights
 	r, joined, err := f.join(b.key, b.info, b.pin, c, object.Chunks(b.end))
-	if r != nil {
-		b.leave()
-		b.run, b.joined = r, joined
-	}
-	if err != nil {
+	if r == nil || err != nil {
 		return nil, err
 	}
+	b.leave()
+	b.run, b.joined = r, joined
 	return f.await(b.ctx, r, c)
 }
 

@@ -34,6 +34,8 @@ type process struct {
 // cli is the grammar of the command line: a field for each command, which
 // lives in the file of its name.
 type cli struct {
+	Demo    demoCmd    `cmd:"" help:"Run a whole cluster and an S3 origin here, to try it."`
+	Serve   serveCmd   `cmd:"" help:"Run one node."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration file and print what it means, secrets masked."`
 	Status  statusCmd  `cmd:"" help:"Show a node's health, its cluster and its cache."`
 	Ring    ringCmd    `cmd:"" help:"Show which node owns an object."`
@@ -43,13 +45,13 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the first signal asks, the second one kills
-	code := run(ctx, os.Args[1:], &process{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv})
+	code := runCommand(ctx, os.Args[1:], &process{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv})
 	stop()
 	os.Exit(code)
 }
 
-// run parses args, runs the one command they name, and returns the exit code.
-func run(ctx context.Context, args []string, p *process) int {
+// runCommand parses args, runs the one command they name, and returns the exit code.
+func runCommand(ctx context.Context, args []string, p *process) int {
 	helped := false
 	parser, err := kong.New(&cli{},
 		kong.Name("rookery"),

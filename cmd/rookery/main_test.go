@@ -32,7 +32,7 @@ func rookery(t *testing.T, env map[string]string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	getenv := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	code := run(t.Context(), args, &process{stdout: &stdout, stderr: &stderr, getenv: getenv})
+	code := runCommand(t.Context(), args, &process{stdout: &stdout, stderr: &stderr, getenv: getenv})
 	return result{code, stdout.String(), stderr.String()}
 }
 
@@ -152,7 +152,7 @@ func TestOutputThatGoesNowhereFails(t *testing.T) {
 	getenv := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	for _, args := range []string{"status", "status --json", "ring public:a", "ring public:a --json", "version", "version --json"} {
 		var stderr bytes.Buffer
-		code := run(context.Background(), strings.Fields(args), &process{stdout: brokenPipe{}, stderr: &stderr, getenv: getenv})
+		code := runCommand(context.Background(), strings.Fields(args), &process{stdout: brokenPipe{}, stderr: &stderr, getenv: getenv})
 		if code != exitFailed || !strings.Contains(stderr.String(), os.ErrClosed.Error()) {
 			t.Errorf("%s: exit code %d, stderr %s", args, code, stderr.String())
 		}

@@ -1,0 +1,77 @@
+package demo
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"rookery/cmd/s3demo"
+	"rookery/object"
+)
+
+// greet prints where everything is and lines to paste.
+func greet(o Options) {
+	fmt.Fprintf(o.Out, "Rookery %s: %d nodes in front of an S3 origin, all on this machine.\n\n", o.Version, o.Nodes)
+	for i := range o.Nodes {
+		fmt.Fprintf(o.Out, "  rook-%d   gateway http://127.0.0.1:%d/public/   admin http://127.0.0.1:%d\n", i, o.Port+i, o.Port+adminOffset+i)
+	}
+	fmt.Fprintf(o.Out, "  origin   http://127.0.0.1:%d (bucket %s)\n\nSample objects:\n\n", o.Port+originOffset, s3demo.Bucket)
+	for _, s := range s3demo.Samples() {
+		fmt.Fprintf(o.Out, "  %9s  %s\n", size(s.Size), s.Key)
+	}
+	last, admin := o.Port+o.Nodes-1, o.Port+adminOffset
+	small, large := pick(1<<20), pick(256<<20)
+	fmt.Fprintf(o.Out, `
+Try:
+
+  # twice: MISS, then HIT, whichever node you ask
+  curl -sD- -o /dev/null 'http://127.0.0.1:%[1]d%[2]s'
+  curl -sD- -o /dev/null 'http://127.0.0.1:%[3]d%[2]s'
+
+  # one byte of 256 MiB: one chunk is fetched from S3
+  curl -sD- -o /dev/null -r 200000000-200000000 'http://127.0.0.1:%[3]d%[4]s'
+
+  # who owns it, and what this node holds of it
+  curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[6]d/admin/ring?key=public:%[7]s'
+  curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[6]d/admin/cache/info?key=public:%[7]s'
+  curl -s http://127.0.0.1:%[6]d/metrics | grep ^rookery_origin
+
+Ctrl-C ends it.
+`, o.Port, path(small), last, path(large), adminToken, admin, url.QueryEscape(large))
+}
+
+// pick returns the first sample of a size.
+func pick(bytes int64) string {
+	for _, s := range s3demo.Samples() {
+		if s.Size == bytes {
+			return s.Key
+		}
+	}
+	return ""
+}
+
+// path is the request target of a sample, every byte but the unreserved ones
+// (RFC 3986 §2.3) and the slash percent-encoded.
+func path(key string) string {
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"
+	var b strings.Builder
+	b.WriteString("/public/")
+	for i := range len(key) {
+		if strings.IndexByte(unreserved, key[i]) >= 0 {
+			b.WriteByte(key[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", key[i])
+		}
+	}
+	return b.String()
+}
+
+func size(bytes int64) string {
+	switch {
+	case bytes >= object.ChunkBytes && bytes%object.ChunkBytes == 0:
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	case bytes >= 1<<10 && bytes%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", bytes>>10)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
