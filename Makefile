@@ -1,0 +1,66 @@
+# Rookery. `make` lists the targets. Building, the demo and the tests need Go and
+# make alone; the rest installs its pinned tools into .tools/.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   = -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 1m
+ARGS     ?=
+TESTARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/rookery, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rookery ./cmd/rookery
+
+.PHONY: demo
+demo: build ## Run three nodes and an S3 on this machine (ARGS='--check', ARGS='--port 8090')
+	./bin/rookery demo $(ARGS)
+
+# The race detector needs a C compiler: building one package with it tells.
+.PHONY: test
+test: ## Run all tests, with the race detector where there is a C compiler
+	@if CGO_ENABLED=1 go build -race ./object 2>/dev/null; then \
+		export CGO_ENABLED=1; set -- -race; \
+	else \
+		echo 'No working C compiler: the tests run without the race detector.'; \
+		export CGO_ENABLED=0; set --; \
+	fi; \
+	go test "$$@" -timeout 10m $(TESTARGS) ./...
+
+.PHONY: lint
+lint: ## Check formatting, the linter's rules and the import rules
+	@.ci/tools gofumpt golangci-lint
+	@unformatted=$$(.tools/gofumpt -l .); [ -z "$$unformatted" ] || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }
+	.tools/golangci-lint run ./...
+	@.ci/sleeps
+
+.PHONY: fmt
+fmt: ## Format the code
+	@.ci/tools gofumpt
+	.tools/gofumpt -w .
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target (FUZZTIME=1m each)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: test-real
+test-real: ## Test against versitygw and MinIO, each as a process of its own
+	@.ci/tools versitygw minio
+	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin
+
+.PHONY: bench-store
+bench-store: ## Measure the store beside Pebble with inline values
+	CGO_ENABLED=0 go run ./bench/store $(ARGS)
+
+.PHONY: ci
+ci: ## Run everything that is checked before a release
+	bash .ci/run
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf bin .tools
