@@ -140,6 +140,9 @@ func TestHeadsThatDoNotFitTheirAsk(t *testing.T) {
 	other := pin
 	other.Version = object.Version{1}
 	tail := object.Range{Kind: object.FromTo, First: 90, Last: 99}
+	large := infoOf(testObject(2 * object.ExtentBytes))
+	largePin := large.Pin()
+	beyond := object.Range{Kind: object.FromTo, First: object.ExtentBytes + 5, Last: object.ExtentBytes + 9}
 	for _, c := range []struct {
 		name string
 		ask  object.Ask
@@ -149,6 +152,8 @@ func TestHeadsThatDoNotFitTheirAsk(t *testing.T) {
 		{"the whole", object.Ask{}, head{full: true, info: info, length: 100}, true},
 		{"its first part", object.Ask{}, head{full: true, info: info, length: 1}, true},
 		{"nothing", object.Ask{}, head{full: true, info: info}, false},
+		{"nothing of another node's extent", object.Ask{Range: beyond}, head{full: true, info: large, offset: beyond.First}, true},
+		{"nothing of what is pinned there", object.Ask{Pin: &largePin, Range: beyond}, head{info: large, offset: beyond.First}, false},
 		{"nothing of nothing", object.Ask{}, head{full: true}, true},
 		{"too much", object.Ask{}, head{full: true, info: info, length: 101}, false},
 		{"another place", object.Ask{Range: tail}, head{full: true, info: info, offset: 91, length: 9}, false},

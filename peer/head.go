@@ -85,8 +85,9 @@ func decodeHead(b []byte) (head, error) {
 }
 
 // fits reports whether the head answers the ask: the version that was pinned,
-// and bytes from the first one wanted on, at least one where there is one and
-// none too many.
+// and bytes from the first one wanted on, none too many. There must be at least
+// one, but where the key's owner only says what the object is, because the first
+// byte is in an extent of another node.
 func (h *head) fits(ask *object.Ask) bool {
 	size := h.info.Size
 	if ask.Pin != nil {
@@ -101,7 +102,8 @@ func (h *head) fits(ask *object.Ask) bool {
 		return h.length == 0
 	}
 	from, to, err := ask.Range.Resolve(size)
-	return err == nil && h.offset == from && h.length <= to-from && (h.length > 0 || from == to)
+	mayBeNone := from == to || ask.Pin == nil && object.ExtentOf(from) != 0
+	return err == nil && h.offset == from && h.length <= to-from && (h.length > 0 || mayBeNone)
 }
 
 // answer is the object.Answer for the head, still without its body.

@@ -3,6 +3,8 @@ package s3demo
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -37,7 +39,8 @@ func Start(address string) (*Server, error) {
 	}
 	s := &Server{
 		URL:  "http://" + listener.Addr().String(),
-		http: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second},
+		// gofakes3 writes some headers twice, which net/http would tell the world.
+		http: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)},
 	}
 	// Serve returns what Close made it return.
 	s.served.Go(func() { _ = s.http.Serve(listener) })
