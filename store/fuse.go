@@ -82,8 +82,7 @@ func (f *fuse) sized(path string) *fileSize {
 	return s
 }
 
-// moved accounts for a file that took the place of another, or of none when
-// from is "".
+// moved accounts for a file that took the place of another.
 func (f *fuse) moved(from, to string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,29 +127,27 @@ func (f *fuse) saw(err error) error {
 }
 
 func (f *fuse) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return f.create("", name, func() (vfs.File, error) { return f.FS.Create(name, category) })
-}
-
-func (f *fuse) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return f.create(from, to, func() (vfs.File, error) { return f.FS.ReuseForWrite(from, to, category) })
-}
-
-func (f *fuse) create(from, name string, make func() (vfs.File, error)) (vfs.File, error) {
 	if f.blown.Load() {
 		return f.createVoid(name)
 	}
-	file, err := make()
-	if f.blow(err) {
-		if err == nil {
-			return &fusedFile{File: file, fuse: f, size: new(fileSize)}, nil
-		}
+	file, err := f.FS.Create(name, category)
+	if err != nil && f.blow(err) {
 		return f.createVoid(name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f.moved(from, name)
+	f.removed(name)
 	return &fusedFile{File: file, fuse: f, size: f.sized(name)}, nil
+}
+
+// ReuseForWrite reuses nothing: a new file costs a little more to sync, and
+// never shows old bytes.
+func (f *fuse) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.Remove(from); err != nil {
+		return nil, err
+	}
+	return f.Create(to, category)
 }
 
 // createVoid creates a file in memory: a blown database may still read back
@@ -239,77 +236,3 @@ func (f *fuse) GetDiskUsage(string) (vfs.DiskUsage, error) {
 }
 
 func (f *fuse) Unwrap() vfs.FS { return f.FS }
-
-// fusedFile is a file behind the fuse.
-type fusedFile struct {
-	vfs.File
-	fuse *fuse
-	size *fileSize
-	end  int64
-}
-
-func (f *fusedFile) Write(p []byte) (int, error) {
-	if f.fuse.blown.Load() {
-		return len(p), nil
-	}
-	n, err := f.File.Write(p)
-	f.end += int64(n)
-	f.size.grow(f.fuse, f.end)
-	if f.fuse.blow(err) {
-		return len(p), nil
-	}
-	return n, err
-}
-
-func (f *fusedFile) WriteAt(p []byte, off int64) (int, error) { return 0, vfs.ErrUnsupported }
-
-// Preallocate does nothing: what is not written shall not count.
-func (f *fusedFile) Preallocate(int64, int64) error { return nil }
-
-func (f *fusedFile) Sync() error     { return f.sync(f.File.Sync) }
-func (f *fusedFile) SyncData() error { return f.sync(f.File.SyncData) }
-
-func (f *fusedFile) sync(do func() error) error {
-	if f.fuse.blown.Load() {
-		return nil
-	}
-	err := do()
-	if f.fuse.blow(err) {
-		return nil
-	}
-	return err
-}
-
-func (f *fusedFile) SyncTo(length int64) (bool, error) {
-	if f.fuse.blown.Load() {
-		return false, nil
-	}
-	full, err := f.File.SyncTo(length)
-	if f.fuse.blow(err) {
-		return false, nil
-	}
-	return full, err
-}
-
-func (f *fusedFile) Close() error {
-	err := f.File.Close()
-	if f.fuse.blow(err) {
-		return nil
-	}
-	return err
-}
-
-func (f *fusedFile) Read(p []byte) (int, error) {
-	n, err := f.File.Read(p)
-	return n, f.fuse.saw(err)
-}
-
-func (f *fusedFile) ReadAt(p []byte, off int64) (int, error) {
-	n, err := f.File.ReadAt(p, off)
-	return n, f.fuse.saw(err)
-}
-
-func (f *fusedFile) Stat() (vfs.FileInfo, error) {
-	info, err := f.File.Stat()
-	return info, f.fuse.saw(err)
-}
