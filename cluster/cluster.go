@@ -14,9 +14,9 @@ import (
 	"rookery/ring"
 )
 
-// announceTimeout bounds how long SetState waits for its gossip to be sent, and
-// Leave, after that, for its farewell.
-const announceTimeout = 5 * time.Second
+// announceTimeout bounds how long Leave waits for the gossip that this node
+// drains to be sent, and after that for its farewell.
+const announceTimeout = 2 * time.Second
 
 // ErrClosed says that the cluster has been closed.
 var ErrClosed = errors.New("cluster is closed")
@@ -35,6 +35,7 @@ type Cluster struct {
 	counters  counters
 	conflicts map[string]conflict // as last reported; the run goroutine's
 	flush     chan chan struct{}
+	news      chan struct{} // for the joiner; room for one
 
 	// announce serialises announcements, so that the latest is the last. It is
 	// held while memberlist sends; nothing on the way of a read takes it.
@@ -63,7 +64,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
-	c := &Cluster{opts: o, inbox: newInbox(o.Name), flush: make(chan chan struct{}), conflicts: map[string]conflict{}}
+	c := &Cluster{opts: o, inbox: newInbox(o.Name), conflicts: map[string]conflict{}}
+	c.flush, c.news = make(chan chan struct{}), make(chan struct{}, 1)
 	c.closing, c.close = context.WithCancel(context.Background())
 	joining, stopJoin := context.WithCancel(c.closing)
 	c.stopJoin = stopJoin
@@ -101,7 +103,7 @@ func (c *Cluster) Joined() bool { return c.others.Load() || c.nobody.Load() }
 
 // Leave tells the others that this node goes, so that they do not take it for
 // failed; it becomes Draining if it is not yet. It waits until that is said, at
-// most 10 s and no longer than ctx; its error means that the others may have to
+// most 4 s and no longer than ctx; its error means that the others may have to
 // find out for themselves. Close after.
 func (c *Cluster) Leave(ctx context.Context) error {
 	said := make(chan error, 1)
@@ -125,11 +127,15 @@ func (c *Cluster) Leave(ctx context.Context) error {
 }
 
 func (c *Cluster) depart() error {
+	err := c.SetState(Draining)
 	c.stopJoin()
-	// First, because the others tell a node that left from one that failed by
-	// its last state.
-	if err := c.SetState(Draining); err != nil || c.gossip == nil {
+	if err != nil || c.gossip == nil {
 		return err
+	}
+	// The others tell a node that left from one that failed by its last state,
+	// so that has to be out before the farewell takes its place in the queue.
+	if err := c.gossip.UpdateNode(announceTimeout); err != nil {
+		c.opts.Log.Warn("the others may take this node for failed", "error", err)
 	}
 	return c.gossip.Leave(announceTimeout)
 }
@@ -167,7 +173,8 @@ func (c *Cluster) run() {
 	}
 }
 
-// look brings roster, ring and listeners up to date, in this order.
+// look brings ring, members and OnChange up to date, in this order: whoever sees
+// a member gone sees a ring without it.
 func (c *Cluster) look() {
 	news, conflicts := c.inbox.take()
 	c.report(conflicts)
@@ -178,14 +185,14 @@ func (c *Cluster) look() {
 	for _, change := range changes {
 		c.logChange(change)
 	}
+	if owners := c.roster.owners(); !slices.Equal(owners, c.opts.Ring.Load().Members()) {
+		c.opts.Ring.Store(ring.Build(owners))
+		c.counters.ringChanges.Inc()
+	}
 	members := c.roster.list()
 	c.members.Store(&members)
 	if c.roster.others() {
 		c.others.Store(true)
-	}
-	if owners := c.roster.owners(); !slices.Equal(owners, c.opts.Ring.Load().Members()) {
-		c.opts.Ring.Store(ring.Build(owners))
-		c.counters.ringChanges.Inc()
 	}
 	if c.opts.OnChange != nil {
 		c.opts.OnChange(slices.Clone(members))

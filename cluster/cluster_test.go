@@ -45,6 +45,54 @@ func TestThreeNodesAgree(t *testing.T) {
 	}
 }
 
+// slowDoor holds back what comes in over connections that its node has dialled.
+type slowDoor struct {
+	*border
+	knocked func() // called when the node begins to read, having said what it had to say
+	open    chan struct{}
+}
+
+type slowConn struct {
+	net.Conn
+	door *slowDoor
+}
+
+func (d *slowDoor) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	c, err := d.border.DialAddressTimeout(a, timeout)
+	return &slowConn{c, d}, err
+}
+
+func (c *slowConn) Read(p []byte) (int, error) {
+	c.door.knocked()
+	<-c.door.open
+	return c.Conn.Read(p)
+}
+
+// A node that becomes ready between what it says and what it hears when it joins
+// has its news replaced in memberlist's queue (see joiner): the queue's only
+// entry takes the place of an older one under a number that is then given again,
+// to what was heard. No exchange of memberlist's own mends it in this test.
+func TestReadyWhileJoiningIsNotLost(t *testing.T) {
+	w := newTown(t)
+	quiet := func(c *memberlist.Config) { c.PushPullInterval, c.ProbeInterval = time.Hour, time.Hour }
+	nodes := w.ready(func(o *Options) { o.tune = quiet }, "rook-0", "rook-1")
+	knocks := make(chan struct{}, 1)
+	door := &slowDoor{border: new(frontier).transport(t), open: make(chan struct{})}
+	door.knocked = func() {
+		select {
+		case knocks <- struct{}{}:
+		default:
+		}
+	}
+	late := w.start("rook-2", []string{nodes[0].Self().GossipAddress}, func(o *Options) { o.Transport, o.tune = door, quiet })
+	<-knocks
+	w.set(late, Ready)
+	close(door.open)
+	for _, n := range append(nodes, late) {
+		w.awaitRing(n, "rook-0", "rook-1", "rook-2")
+	}
+}
+
 func TestOnlyReadyNodesOwn(t *testing.T) {
 	w := newTown(t)
 	nodes := w.ready(nil, "rook-0", "rook-1")

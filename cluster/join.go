@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,12 @@ import (
 // join entries name, and members that went silent. memberlist itself stops
 // calling a dead node after half a minute, so without this a partition that
 // lasts longer would never heal.
+//
+// It also hands what this node says of itself to a few others directly. To leave
+// that to gossip is not enough: memberlist's broadcast queue can lose a message
+// that replaced the only one in it (hashicorp/memberlist pull requests 263 and
+// 322, open in v0.7.0), which is what a node does that becomes ready while it
+// joins; the others would learn of it with the next full exchange, 30 s later.
 type joiner struct {
 	entries  []endpoint
 	lookup   lookupFunc
@@ -23,6 +30,7 @@ type joiner struct {
 	contact  func(address string) error // exchanges the whole state
 	self     string
 	interval interval
+	news     chan struct{} // this node says something else of itself now
 	log      *slog.Logger
 	failures *metrics.Counter
 	// nobody is set once the entries have turned out to name only this node.
@@ -33,7 +41,13 @@ type joiner struct {
 	// before and now say how each address and name went in the last round and in
 	// this one; only what is new is logged loudly.
 	before, now map[string]outcome
+
+	told map[string]bool // the addresses that have the news from this node itself
 }
+
+// tellDirectly is how many nodes hear a change of this node from itself. They
+// pass it on; in a cluster of up to four nodes it is all of them.
+const tellDirectly = 3
 
 // interval is how long the joiner waits between rounds, before jitter.
 type interval struct {
@@ -54,6 +68,9 @@ func (j *joiner) run(ctx context.Context) {
 		timer := time.NewTimer(wait*3/4 + rand.N(wait/2))
 		select {
 		case <-timer.C:
+		case <-j.news:
+			timer.Stop()
+			clear(j.told)
 		case <-ctx.Done():
 			timer.Stop()
 			return
@@ -61,32 +78,58 @@ func (j *joiner) run(ctx context.Context) {
 	}
 }
 
-// round calls whoever is missing, and reports whether other nodes are there.
+// round calls whoever is missing, tells the others what is new of this node, and
+// reports whether there are any.
 func (j *joiner) round(ctx context.Context) (company bool) {
-	present := map[string]bool{}
-	var silent []string
+	j.now = map[string]outcome{}
+	present, silent := j.addresses()
+	called := map[string]bool{}
+	for _, address := range append(j.named(ctx), silent...) {
+		if called[address] || slices.Contains(present, address) || ctx.Err() != nil {
+			continue
+		}
+		called[address] = true
+		if j.call(ctx, address) {
+			company = true
+		}
+	}
+	j.tell(ctx, present)
+	j.before = j.now
+	return company || len(present) > 0
+}
+
+// addresses returns where the other members are, and where those were that went
+// silent.
+func (j *joiner) addresses() (present, silent []string) {
 	for _, m := range j.members() {
 		switch {
 		case m.Name == j.self:
 		case m.State == Failed:
 			silent = append(silent, m.GossipAddress)
 		default:
-			present[m.GossipAddress] = true
+			present = append(present, m.GossipAddress)
 		}
 	}
-	company = len(present) > 0
-	j.now = map[string]outcome{}
-	for _, address := range append(j.named(ctx), silent...) {
-		if present[address] || ctx.Err() != nil {
+	return present, silent
+}
+
+// tell exchanges the state with present nodes, picked at random, until enough
+// have this node's news from itself.
+func (j *joiner) tell(ctx context.Context, present []string) {
+	for _, i := range rand.Perm(len(present)) {
+		address := present[i]
+		if len(j.told) >= tellDirectly || ctx.Err() != nil {
+			return
+		}
+		if j.told[address] {
 			continue
 		}
-		present[address] = true // once a round is enough
-		if j.call(ctx, address) {
-			company = true
+		if err := j.contact(address); err != nil {
+			j.log.DebugContext(ctx, "could not tell a node of a change of this one", "address", address, "error", err)
+			continue
 		}
+		j.told[address] = true
 	}
-	j.before = j.now
-	return company
 }
 
 // named returns the addresses that the join entries have now, without this
@@ -118,6 +161,7 @@ func (j *joiner) call(ctx context.Context, address string) bool {
 		j.complain(ctx, address, "could not reach a node to join, goes on trying", err)
 		return false
 	}
+	j.told[address] = true
 	j.log.Log(ctx, j.level(address, reached), "exchanged members with a node", "address", address)
 	return true
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -36,6 +37,7 @@ func newNeighbourhood(t *testing.T, entries ...string) *neighbourhood {
 		t.Fatal(err)
 	}
 	n.joiner = joiner{
+		news: make(chan struct{}, 1), told: map[string]bool{},
 		entries: parsed, self: "self",
 		lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 			if ips, ok := n.dns[host]; ok {
@@ -87,6 +89,41 @@ func TestJoinerCallsWhoIsMissing(t *testing.T) {
 	if n.nothing.Load() {
 		t.Error("it thinks there is nobody to join")
 	}
+}
+
+// Gossip may lose it (see joiner), so a change of this node is told directly, to
+// no more nodes than it takes.
+func TestJoinerTellsOfChanges(t *testing.T) {
+	n := newNeighbourhood(t)
+	for i := range 5 {
+		address := fmt.Sprintf("10.0.0.%d:7946", 2+i)
+		n.known = append(n.known, Member{Name: fmt.Sprint(i), GossipAddress: address, State: Ready})
+	}
+	n.known = append(n.known, Member{Name: "self", GossipAddress: "10.0.0.1:7946"})
+	told := func(want int) {
+		t.Helper()
+		n.called = nil
+		n.round(context.Background())
+		slices.Sort(n.called)
+		if got := len(slices.Compact(n.called)); got != want {
+			t.Errorf("called %q, want %d of them", n.called, want)
+		}
+	}
+	told(tellDirectly)
+	told(0)
+	clear(n.told)
+	told(tellDirectly)
+	told(0)
+
+	clear(n.told)
+	for _, m := range n.known[:4] {
+		n.down[m.GossipAddress] = true
+	}
+	told(5) // four in vain
+	told(4)
+	clear(n.down)
+	told(tellDirectly - 1)
+	told(0)
 }
 
 func TestJoinerIsLoudOnlyAboutNews(t *testing.T) {

@@ -109,7 +109,7 @@ func (w where) withPort(port uint16) where {
 func (c *Cluster) joiner(entries []endpoint, at where) *joiner {
 	j := &joiner{
 		entries: entries, lookup: c.opts.lookup, isOwn: at.isOwn, self: c.opts.Name,
-		members: c.Members,
+		members: c.Members, news: c.news, told: map[string]bool{},
 		contact: func(address string) error {
 			_, err := c.gossip.Join([]string{address})
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -55,8 +56,8 @@ func (voice) LocalState(bool) []byte { return nil }
 func (voice) MergeRemoteState([]byte, bool) {}
 
 // SetState makes the node Ready or Draining; a state only ever goes forward.
-// When it returns this node's own ring has it and the others are being told,
-// which takes it up to 5 s. Errors: a step back, and ErrClosed.
+// When it returns this node's own ring has it and the others are being told.
+// Errors: a step back, and ErrClosed.
 func (c *Cluster) SetState(s State) error {
 	return c.update(func(m *meta) error {
 		if s > Draining || s < m.state {
@@ -96,9 +97,13 @@ func (c *Cluster) update(edit func(*meta) error) error {
 	if c.gossip == nil {
 		return nil
 	}
-	if err := c.gossip.UpdateNode(announceTimeout); err != nil {
-		// Not lost: it travels with the next exchange of the whole state.
-		c.opts.Log.Warn("gossip is slow to tell of a change of this node", "error", err)
+	// This puts the change in force and into memberlist's queue. Its error says
+	// that a nanosecond was too short to wait for it to be sent: the joiner sees
+	// to that.
+	_ = c.gossip.UpdateNode(time.Nanosecond)
+	select {
+	case c.news <- struct{}{}:
+	default:
 	}
 	return nil
 }
