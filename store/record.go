@@ -100,9 +100,12 @@ func (h *header) append(dst []byte) []byte {
 	dst = le.AppendUint32(dst, 0)
 	dst = append(dst, h.key...)
 	dst = append(dst, h.sums...)
-	le.PutUint32(dst[start+crcAt:], headerSum(dst[start:]))
+	putSum(dst[start:])
 	return dst
 }
+
+// putSum writes a whole header's CRC32C into its place.
+func putSum(b []byte) { binary.LittleEndian.PutUint32(b[crcAt:], headerSum(b)) }
 
 // headerSum is the CRC32C of a whole header, leaving out its own place.
 func headerSum(b []byte) uint32 {
