@@ -57,6 +57,10 @@ test-real: ## Test against versitygw and MinIO, each as a process of its own
 bench-store: ## Measure the store beside Pebble with inline values
 	CGO_ENABLED=0 go run ./bench/store $(ARGS)
 
+.PHONY: bench-memory
+bench-memory: build ## Show that a node's memory stays within its bound under 200 slow readers
+	CGO_ENABLED=0 go run ./bench/memory $(ARGS)
+
 .PHONY: ci
 ci: ## Run everything that is checked before a release
 	bash .ci/run

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	readyWithin = 30 * time.Second
+	endWithin   = 10 * time.Second
+)
+
+// nodeProcess is a node in a process of its own.
+type nodeProcess struct {
+	name                        string
+	client, admin, gossip, peer string // addresses
+	command                     *exec.Cmd
+	ended                       chan error // its exit
+}
+
+// startNodes starts the cluster and waits until each node may serve. The nodes
+// it returns beside an error are to be stopped too.
+func startNodes(ctx context.Context, o options, dir, originURL string) ([]*nodeProcess, error) {
+	program, err := filepath.Abs(o.rookery)
+	if err != nil {
+		return nil, err
+	}
+	planned := make([]*nodeProcess, o.nodes)
+	for i := range planned {
+		if planned[i], err = newNode(i); err != nil {
+			return nil, err
+		}
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	var started []*nodeProcess
+	for i, n := range planned {
+		text := n.config(o, filepath.Join(dir, n.name), originURL)
+		if o.nodes > 1 {
+			text += n.clusterConfig(o.nodes, planned[0].gossip, base64.StdEncoding.EncodeToString(key))
+		}
+		file := filepath.Join(dir, n.name+".yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return started, err
+		}
+		if err := n.start(program, file, o.logs); err != nil {
+			return started, fmt.Errorf("start %s: %w", program, err)
+		}
+		started = planned[:i+1]
+	}
+	for _, n := range started {
+		if err := n.awaitReady(ctx); err != nil {
+			return started, fmt.Errorf("%s: %w", n.name, err)
+		}
+	}
+	return started, nil
+}
+
+// newNode plans a node on ports that are free at this moment.
+func newNode(i int) (*nodeProcess, error) {
+	n := &nodeProcess{name: fmt.Sprintf("rook-%d", i), ended: make(chan error, 1)}
+	for _, address := range []*string{&n.client, &n.admin, &n.gossip, &n.peer} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		*address = ln.Addr().String()
+	}
+	return n, nil
+}
+
+func (n *nodeProcess) config(o options, dir, originURL string) string {
+	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+	return fmt.Sprintf(`
+node: {name: %s, data_dir: %q}
+server: {address: 127.0.0.1, port: %s}
+admin: {address: 127.0.0.1, port: %s}
+cache: {memory: %dMiB, disk: %dMiB}
+log: {access: false, level: warn}
+buckets:
+  - name: %[7]s
+    path_prefix: /%[7]s
+    s3: {bucket: %[7]s, region: us-east-1, endpoint: %[8]q, anonymous: true, path_style: true}
+`, n.name, dir, port(n.client), port(n.admin), o.memoryMiB, o.diskMiB, bucket, originURL)
+}
+
+func (n *nodeProcess) clusterConfig(nodes int, first, key string) string {
+	return fmt.Sprintf("cluster: {bind: %q, peer_bind: %q, join: [%q], gossip_key: %q, expect: %d}\n", n.gossip, n.peer, first, key, nodes)
+}
+
+func (n *nodeProcess) start(program, file string, logs bool) error {
+	n.command = exec.Command(program, "serve", "--config", file)
+	if logs {
+		n.command.Stdout, n.command.Stderr = os.Stderr, os.Stderr
+	}
+	// With the terminal's Ctrl-C it is this program that ends the nodes.
+	n.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := n.command.Start(); err != nil {
+		return err
+	}
+	go func() { n.ended <- n.command.Wait() }()
+	return nil
+}
+
+// awaitReady asks the node until it may serve.
+func (n *nodeProcess) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for {
+		if ready(ctx, client, "http://"+n.admin+"/ready") {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case err := <-n.ended:
+			n.ended <- err // for who stops it
+			return errors.Join(errors.New("ended before it was ready (-logs shows why)"), err)
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w", ctx.Err())
+		}
+	}
+}
+
+func ready(ctx context.Context, client *http.Client, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return err == nil && response.StatusCode == http.StatusOK
+}
+
+// stopNodes asks every node to end, and kills those that do not.
+func stopNodes(nodes []*nodeProcess) error {
+	var errs []error
+	for _, n := range nodes {
+		_ = n.command.Process.Signal(syscall.SIGTERM) // one that has ended says so below
+	}
+	late := time.NewTimer(endWithin)
+	defer late.Stop()
+	for _, n := range nodes {
+		var err error
+		select {
+		case err = <-n.ended:
+		case <-late.C:
+			late.Reset(0) // for the nodes that are left
+			err = errors.Join(errors.New("did not end in time"), n.command.Process.Kill(), <-n.ended)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
