@@ -96,6 +96,7 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.
 	}
 	if k.call != nil && k.call.run != nil { // stored by now, but S3 was asked for this reader
 		a.Source, a.Stored = object.SourceOrigin, true
+		a.Collapsed = k.collapsed // the run is the call's own, not another reader's
 	}
 	return nil
 }

@@ -120,6 +120,25 @@ func TestTheFirstByteComesAsSoonAsS3GivesIt(t *testing.T) {
 	}
 }
 
+func TestOnlyWhoWaitsForAnothersRequestIsCollapsed(t *testing.T) {
+	c := newCluster(t, three)
+	o := c.put("slow", "1", 4*mib, s3test.Meta{})
+	gate := c.s3.Hold(bucket, "slow", 10)
+	owner, _ := c.owner("slow")
+	for _, collapsed := range []bool{false, true} {
+		a, err := owner.Open(context.Background(), get("slow"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		if a.Source != object.SourceOrigin || a.Collapsed != collapsed {
+			t.Errorf("from %s, collapsed: %t, want %t from the origin", a.Source, a.Collapsed, collapsed)
+		}
+	}
+	gate.Open()
+	c.nodes[three[0]].read(t, get("slow"), o)
+}
+
 func TestTheFirstClientsLeavingStopsNobody(t *testing.T) {
 	c := newCluster(t, three)
 	o := c.put("cold", "1", 3*mib, s3test.Meta{})
