@@ -21,7 +21,7 @@ type Cluster struct {
 	// Founder is the only node that may start the cluster's council; "" if the
 	// node's own name does not tell.
 	Founder     string
-	Expect      int           // how many nodes are to be there when it starts
+	Expect      int           // how many nodes, itself included, it waits for before it serves
 	Lease       time.Duration // how long a node believes what it holds while cut off
 	ForgetAfter time.Duration // a member gone for so long is removed
 	PeerTimeout time.Duration // until the first byte of an owner's answer
@@ -65,7 +65,6 @@ func readCluster(s *section, c *Config) {
 	checkEncrypted(s, k)
 
 	s.warnUnused("founder", k.Founder != founderOf(c.Node.Name, k), noCouncil)
-	s.warnUnused("expect", k.Expect != 1, noCouncil)
 	s.warnUnused("lease", k.Lease != defaults().Cluster.Lease, noCouncil)
 	s.warnUnused("forget_after", k.ForgetAfter != defaults().Cluster.ForgetAfter, noCouncil)
 }

@@ -71,7 +71,7 @@ type Freshness struct {
 	Default              time.Duration // fresh for, where the origin does not say
 	StaleWhileRevalidate time.Duration // after that, served while S3 is being asked
 	StaleIfError         time.Duration // after that, served while S3 does not answer
-	Negative             time.Duration // how long a 404 is believed
+	Negative             time.Duration // how long a 404 or 403 is believed
 }
 
 // Bucket is a route: where clients find it and where its objects are.
@@ -97,7 +97,7 @@ type S3 struct {
 	SecretKey Secret
 	Anonymous bool // requests are not signed
 	PathStyle bool
-	Timeout   time.Duration // until the response's headers
+	Timeout   time.Duration // until the response's headers, and for each wait within its body
 	MaxConns  int
 }
 

@@ -86,6 +86,7 @@ cluster:
   join: [dns+rook-headless:7946, "10.0.0.2:1001"]
   gossip_key: ${GOSSIP_KEY}
   peer_tls: {cert: c.pem, key: k.pem, ca: ca.pem}
+  expect: 3
   peer_timeout: 1500ms
 cache:
   memory: 1GiB
@@ -132,7 +133,7 @@ func TestEveryKeyArrives(t *testing.T) {
 			Join:      []string{"dns+rook-headless:7946", "10.0.0.2:1001"},
 			GossipKey: []byte("0123456789abcdef0123456789abcdef"),
 			PeerTLS:   &PeerTLS{Cert: "c.pem", Key: "k.pem", CA: "ca.pem"},
-			Founder:   "rook-0", Expect: 1,
+			Founder:   "rook-0", Expect: 3,
 			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 1500 * time.Millisecond,
 		},
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},

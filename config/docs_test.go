@@ -1,0 +1,293 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// manual is the document that is held to the parser.
+const manual = "../docs/configuration.md"
+
+// docsEnvironment sets every name that the documents' examples refer to.
+func docsEnvironment() Getenv {
+	return environment("ADMIN_TOKEN", "t0ken", "ACCESS_KEY", "AKIA", "SECRET_KEY", "s3cret",
+		"GOSSIP_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+}
+
+// What operators are told must exist, and what exists they must be told.
+func TestManualHasEveryKey(t *testing.T) {
+	told := map[string]bool{}
+	for _, r := range manualRows(t) {
+		for _, key := range r.keys {
+			if told[key] {
+				t.Errorf("%s has %s twice", manual, key)
+			}
+			told[key] = true
+		}
+	}
+	known := knownKeys(t)
+	for key := range known {
+		if !told[key] {
+			t.Errorf("%s is not in %s", key, manual)
+		}
+	}
+	for key := range told {
+		if !known[key] {
+			t.Errorf("%s tells of %s, which the parser does not know", manual, key)
+		}
+	}
+}
+
+// knownKeys reads files with each of the two forms that cache.memory and
+// cache.disk have, and returns every key that the parser asked for. Sections
+// with keys of their own are not among them.
+func knownKeys(t *testing.T) map[string]bool {
+	t.Helper()
+	keys := map[string]bool{}
+	for _, cache := range []string{"{}", "{memory: {}, disk: {}}"} {
+		doc := &document{getenv: environment(), hostname: thisHost}
+		readConfig(doc.open([]byte("jwt: {}\nbuckets: [{}]\ncache: " + cache)))
+		asked := map[string]bool{}
+		for _, s := range doc.sections {
+			for _, key := range s.known {
+				asked[strings.ReplaceAll(s.key(key), "[0]", "[]")] = true
+			}
+		}
+		for key := range asked {
+			if !hasChild(asked, key) {
+				keys[key] = true
+			}
+		}
+	}
+	return keys
+}
+
+func hasChild(keys map[string]bool, section string) bool {
+	for key := range keys {
+		if rest, ok := strings.CutPrefix(key, section); ok && strings.HasPrefix(strings.TrimPrefix(rest, "[]"), ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// Defaults in the manual are the parser's.
+func TestManualTellsTheDefaults(t *testing.T) {
+	var effective any
+	if err := yaml.Unmarshal(mustParse(t, smallest, environment()).Effective(), &effective); err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]string{}
+	flatten("", effective, defaults)
+	var compared int
+	for _, r := range manualRows(t) {
+		told := r.cells["default"]
+		if !strings.HasPrefix(told, "`") {
+			continue // words
+		}
+		compared++
+		if got := defaults[r.keys[0]]; "`"+got+"`" != told {
+			t.Errorf("%s: the default is %s, %s says %s", r.keys[0], got, manual, told)
+		}
+	}
+	if compared < 25 {
+		t.Errorf("only %d defaults are told", compared)
+	}
+}
+
+func flatten(path string, value any, into map[string]string) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, child := range value {
+			flatten(strings.TrimPrefix(path+"."+key, "."), child, into)
+		}
+	case []any:
+		for _, child := range value {
+			flatten(path+"[]", child, into)
+		}
+	default:
+		into[path] = fmt.Sprint(value)
+	}
+}
+
+// Every example in the manual's tables is accepted, with a warning for each key
+// exactly where the table speaks of no effect.
+func TestManualExamplesAreAccepted(t *testing.T) {
+	for _, r := range manualRows(t) {
+		values := spans(r.cells["example"])
+		if len(values) == 0 {
+			continue
+		}
+		text := fileWith(t, r.keys, values)
+		_, warnings, err := parse("f", text, docsEnvironment(), thisHost)
+		if err != nil {
+			t.Errorf("%v: %v\n%s", r.keys, err, text)
+		}
+		want := 0
+		if strings.Contains(r.text, "no effect") {
+			want = len(r.keys)
+		}
+		if len(warnings) != want {
+			t.Errorf("%v: want %d warnings, got %v", r.keys, want, warnings)
+		}
+	}
+}
+
+func TestManualRefusalsStopTheStart(t *testing.T) {
+	var tried int
+	for _, r := range manualRows(t) {
+		for _, value := range spans(r.cells["refused"]) {
+			for _, key := range r.keys {
+				tried++
+				checkRefused(t, key, value)
+			}
+		}
+	}
+	if tried < 30 {
+		t.Errorf("only %d refusals are told", tried)
+	}
+}
+
+func checkRefused(t *testing.T, key, value string) {
+	t.Helper()
+	_, _, err := parse("f", fileWith(t, []string{key}, []string{value}), docsEnvironment(), thisHost)
+	got := fmt.Sprint(err)
+	if !strings.Contains(got, " "+strings.ReplaceAll(key, "[]", "[0]")) || strings.Contains(got, "unknown key") {
+		t.Errorf("%s: %s: want a refusal, got %s", key, value, got)
+	}
+}
+
+// fileWith returns a small file with the values (the last one for all keys that
+// are left) at the keys, as JSON, which is YAML.
+func fileWith(t *testing.T, keys, values []string) []byte {
+	t.Helper()
+	bucket := map[string]any{"name": "b", "s3": map[string]any{"bucket": "o"}}
+	file := map[string]any{"cluster": map[string]any{"gossip_key": "${GOSSIP_KEY}"}, "buckets": []any{bucket}}
+	for i, key := range keys {
+		var value any
+		if err := yaml.Unmarshal([]byte(values[min(i, len(values)-1)]), &value); err != nil {
+			t.Fatal(err)
+		}
+		section := file
+		if rest, ok := strings.CutPrefix(key, "buckets[]."); ok {
+			section, key = bucket, rest
+		}
+		path := strings.Split(key, ".")
+		for _, name := range path[:len(path)-1] {
+			child, ok := section[name].(map[string]any)
+			if !ok {
+				child = map[string]any{}
+				section[name] = child
+			}
+			section = child
+		}
+		section[path[len(path)-1]] = value
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+
+// Examples start a node, and warn only on the lines that say "no effect".
+func TestExamplesOfDocumentsLoad(t *testing.T) {
+	for path, want := range map[string]int{manual: 3, "../README.md": 1} {
+		blocks := yamlBlock.FindAllStringSubmatch(readText(t, path), -1)
+		if len(blocks) < want {
+			t.Errorf("%s has %d examples, want at least %d", path, len(blocks), want)
+		}
+		for _, block := range blocks {
+			checkExample(t, path, block[1])
+		}
+	}
+}
+
+func checkExample(t *testing.T, path, text string) {
+	t.Helper()
+	_, warnings, err := parse(path, []byte(text), docsEnvironment(), thisHost)
+	if err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+	warned, said := map[int]bool{}, map[int]bool{}
+	for _, w := range warnings {
+		warned[w.Line] = true
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if strings.Contains(line, "no effect") {
+			said[i+1] = true
+		}
+	}
+	if !maps.Equal(warned, said) {
+		t.Errorf("%s: warnings %v, but lines %v say so", path, warnings, slices.Sorted(maps.Keys(said)))
+	}
+}
+
+// row is a row of a table whose first column is "key": the keys that stand
+// there, and its cells by their column's head. Its text has the heads too.
+type row struct {
+	keys  []string
+	cells map[string]string
+	text  string
+}
+
+func manualRows(t *testing.T) []row {
+	t.Helper()
+	var rows []row
+	var head []string
+	for line := range strings.SplitSeq(readText(t, manual), "\n") {
+		if !strings.HasPrefix(line, "| ") {
+			if !strings.HasPrefix(line, "|--") {
+				head = nil
+			}
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		switch {
+		case head == nil:
+			head = cells
+		case head[0] == "key":
+			r := row{keys: spans(cells[0]), cells: map[string]string{}, text: strings.Join(head, " ") + line}
+			if len(cells) != len(head) || len(r.keys) == 0 {
+				t.Fatalf("%s: a row that does not fit its table: %s", manual, line)
+			}
+			for i, cell := range cells {
+				r.cells[head[i]] = cell
+			}
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+var codeSpan = regexp.MustCompile("`([^`]+)`")
+
+func spans(cell string) []string {
+	var all []string
+	for _, m := range codeSpan.FindAllStringSubmatch(cell, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
