@@ -11,7 +11,8 @@ import (
 	"rookery/store"
 )
 
-var errClosed = errors.New("node is closed")
+// errClosed is no answer of S3: who asked this node may ask another.
+var errClosed = fmt.Errorf("node is closed: %w", object.ErrUnreachable)
 
 // fetch brings a run's chunks from S3, one after the other, into the store and
 // to whoever waits. It runs on the node's context: no reader's leaving ends it.
@@ -269,8 +270,10 @@ func temporary(err error) bool {
 func asOrigin(err error) error {
 	var origin *object.OriginError
 	switch {
-	case errors.As(err, &origin), errors.Is(err, object.ErrGone), errors.Is(err, object.ErrBroken):
+	case errors.As(err, &origin), errors.Is(err, object.ErrGone), errors.Is(err, object.ErrBroken), errors.Is(err, errClosed):
 		return err
+	case errors.Is(err, context.Canceled):
+		return errClosed // fetches run on the node's context
 	case errors.Is(err, context.DeadlineExceeded):
 		return &object.OriginError{Status: 504, Message: err.Error()}
 	}

@@ -98,26 +98,25 @@ func (f *flights) join(key object.Key, info *object.Info, pin object.Pin, c, wan
 			end = other.next
 		}
 	}
-	r = &run{at: at, key: key, pin: pin, info: info, from: c, next: c, end: end, readers: 1}
-	return r, false, f.start(r)
+	r, err = f.start(&run{at: at, key: key, pin: pin, info: info, from: c, next: c, end: end, readers: 1})
+	return r, false, err
 }
 
 // adopt makes a run of a whole GET that is already open, and gives the caller a
 // place in it.
 func (f *flights) adopt(key object.Key, info *object.Info, first *opened) (*run, error) {
-	r := &run{
-		at: versionKey{key.Hash(), info.Version}, key: key, pin: info.Pin(), info: info,
-		once: !info.Strong(), first: first, end: object.Chunks(info.Size), readers: 1,
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return r, f.start(r)
+	return f.start(&run{
+		at: versionKey{key.Hash(), info.Version}, key: key, pin: info.Pin(), info: info,
+		once: !info.Strong(), first: first, end: object.Chunks(info.Size), readers: 1,
+	})
 }
 
 // start puts the run into the table and on its way. flights.mu is held.
-func (f *flights) start(r *run) error {
+func (f *flights) start(r *run) (*run, error) {
 	if f.node.ctx.Err() != nil {
-		return errClosed
+		return nil, errClosed
 	}
 	r.wake, r.want, r.stored = make(chan struct{}), r.next, true
 	f.byVersion[r.at] = append(f.byVersion[r.at], r)
@@ -126,7 +125,7 @@ func (f *flights) start(r *run) error {
 		err := f.fetch(r)
 		f.finish(r, err)
 	})
-	return nil
+	return r, nil
 }
 
 // covering returns the run that will bring chunk c soon enough, with a place in

@@ -117,7 +117,11 @@ func New(o Options) (*Node, error) {
 // Close ends all fetches and waits for them. Bodies that are still being read
 // fail.
 func (n *Node) Close() error {
+	n.mu.Lock() // who starts work holds one of the two, and has looked at ctx
+	n.flights.mu.Lock()
 	n.cancel()
+	n.flights.mu.Unlock()
+	n.mu.Unlock()
 	n.work.Wait()
 	return nil
 }
