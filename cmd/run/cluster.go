@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -62,8 +63,17 @@ func (n *Node) joinCluster(ctx context.Context) error {
 	if n.cluster, err = cluster.Start(ctx, o); err != nil {
 		return err
 	}
-	n.opened("cluster", func(context.Context) error { return n.cluster.Close() })
+	n.opened("cluster", n.leaveCluster)
 	return nil
+}
+
+// leaveCluster says goodbye, so that the others neither take this node for
+// failed nor refuse its name when it comes back at another address.
+func (n *Node) leaveCluster(ctx context.Context) error {
+	if err := n.cluster.Leave(ctx); err != nil && !errors.Is(err, cluster.ErrClosed) {
+		n.log.Warn("the others could not be told that this node is gone", "err", err)
+	}
+	return n.cluster.Close()
 }
 
 func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {

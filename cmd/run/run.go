@@ -178,6 +178,7 @@ func (n *Node) openOrigins(ctx context.Context) error {
 			return fmt.Errorf("bucket %s: origin: %w", b.Name, err)
 		}
 		n.origins[b.Name] = client
+		n.opened("origin of "+b.Name, func(context.Context) error { client.Close(); return nil })
 	}
 	return nil
 }
