@@ -115,7 +115,8 @@ func kindOf(err error) string {
 			return t.kind
 		}
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	silent := errors.Is(err, object.ErrUnreachable) // if it timed out, it was the node's time
+	if !silent && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return "canceled"
 	}
 	return "unreachable"

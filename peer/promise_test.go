@@ -222,3 +222,24 @@ func TestFigures(t *testing.T) {
 		}
 	}
 }
+
+// A node that cannot be connected to in time is unreachable; its asker has not
+// given up.
+func TestAConnectionThatTakesTooLongIsCountedAsUnreachable(t *testing.T) {
+	set := metrics.NewSet()
+	client := startClient(t, "nowhere:1", ClientOptions{
+		Metrics: set, ConnectTimeout: time.Millisecond,
+		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	})
+	if _, err := client.Open(t.Context(), "owner", &object.Ask{}); !errors.Is(err, object.ErrUnreachable) {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	set.WritePrometheus(&page)
+	if want := `rookery_peer_errors_total{role="client",kind="unreachable"} 1`; !strings.Contains(page.String(), want+"\n") {
+		t.Errorf("no %s in\n%s", want, page.String())
+	}
+}
