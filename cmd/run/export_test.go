@@ -23,3 +23,6 @@ func (n *Node) Crash() error {
 	}
 	return errors.Join(append(errs, err)...)
 }
+
+// RingMembers are the nodes of this node's ring.
+func (n *Node) RingMembers() []string { return n.ring.Load().Members() }
