@@ -2,17 +2,28 @@ package node
 
 import (
 	"context"
-	"errors"
-	"net/http"
-	"slices"
 
 	"rookery/object"
+)
+
+// question is what a reader wants of S3.
+type question uint8
+
+const (
+	// theInfo is asked by a HEAD.
+	theInfo question = iota
+	// theWhole is asked by a GET; a HEAD on its way will do as well.
+	theWhole
+	// onlyBytes is asked by a GET, even if a HEAD is on its way: what that says of
+	// a version without a strong ETag helps no reader of its bytes.
+	onlyBytes
 )
 
 // call is one question to S3 about a key: a HEAD, or a whole GET whose body
 // becomes a run. Whoever wants to know the same meanwhile waits for its answer.
 type call struct {
-	done chan struct{} // closed when info, run, bypass and err are set
+	done  chan struct{} // closed when info, run, bypass and err are set
+	whole bool          // it is a GET
 
 	info   *object.Info
 	err    error
@@ -27,11 +38,11 @@ type call struct {
 	left bool // the call's place in its run was given back; guarded by Node.mu
 }
 
-// ask returns the answer of the call in progress for the key, or of a new one:
-// a whole GET if whole is set, else a HEAD. When the reader has its place in the
-// call's run, or wants none, it lets go of the call.
-func (n *Node) ask(ctx context.Context, key object.Key, whole bool) (c *call, joined bool, err error) {
-	if c, joined, err = n.call(key, whole); err != nil {
+// ask returns the answer of the call in progress for the key, or of a new one.
+// When the reader has its place in the call's run, or wants none, it lets go of
+// the call.
+func (n *Node) ask(ctx context.Context, key object.Key, q question) (c *call, joined bool, err error) {
+	if c, joined, err = n.call(key, q); err != nil {
 		return nil, false, err
 	}
 	select {
@@ -49,33 +60,42 @@ func (n *Node) ask(ctx context.Context, key object.Key, whole bool) (c *call, jo
 
 // call returns the call in progress for the key, or starts one. The caller lets
 // go of it.
-func (n *Node) call(key object.Key, whole bool) (c *call, joined bool, err error) {
+func (n *Node) call(key object.Key, q question) (c *call, joined bool, err error) {
 	h := key.Hash()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c, joined = n.calls[h]; joined && n.over(c) {
+	if c, joined = n.calls[h]; joined && (n.over(c, key) || q == onlyBytes && !c.whole) {
 		joined = false
 	}
 	if !joined {
 		if n.ctx.Err() != nil {
 			return nil, false, errClosed
 		}
-		c = &call{done: make(chan struct{}), refs: 1}
+		c = &call{done: make(chan struct{}), whole: q != theInfo, refs: 1}
 		n.calls[h] = c
-		n.work.Go(func() { n.answer(c, key, whole) })
+		n.work.Go(func() { n.answer(c, key) })
 	}
 	c.refs++
 	return c, joined, nil
 }
 
-// over reports whether the call's GET has ended, so that nothing more comes of it.
-func (n *Node) over(c *call) bool {
+// over reports whether nothing more comes of the call: its GET has ended, or has
+// taken so long that what it told is stale.
+func (n *Node) over(c *call, key object.Key) bool {
 	select {
 	case <-c.done:
-		return c.run != nil && n.flights.ended(c.run)
+		return c.run != nil && (n.flights.ended(c.run) || n.ttl(c.info, n.lifetime(key, c.info)) <= 0)
 	default:
 		return false
 	}
+}
+
+// stands reports whether no later question about the key has taken the call's
+// place: only then may what it learned become what the node knows.
+func (n *Node) stands(c *call, key object.Key) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.calls[key.Hash()] == c
 }
 
 // letGo gives back one reference to a call. When the first have all gone, its
@@ -114,13 +134,13 @@ func (n *Node) takeBypass(c *call) *opened {
 // answer asks S3 and publishes the outcome. The call stays joinable until the
 // outcome can be found elsewhere: in the store or, for a version without a
 // strong ETag, until its only GET has ended.
-func (n *Node) answer(c *call, key object.Key, whole bool) {
+func (n *Node) answer(c *call, key object.Key) {
 	var err error
 	for failures := 1; ; failures++ {
-		if whole {
+		if c.whole {
 			err = n.askWhole(c, key)
 		} else {
-			c.info, err = n.head(key)
+			c.info, err = n.head(c, key)
 		}
 		if err == nil || failures == maxAttempts || !temporary(err) || n.backOff(failures) != nil {
 			break
@@ -128,7 +148,9 @@ func (n *Node) answer(c *call, key object.Key, whole bool) {
 	}
 	if err != nil {
 		c.err = asOrigin(err)
-		n.remember(key, c.err)
+		if n.stands(c, key) {
+			n.remember(key, c.err)
+		}
 	}
 	if !c.hold {
 		n.endCall(c, key)
@@ -142,6 +164,7 @@ func (n *Node) answer(c *call, key object.Key, whole bool) {
 }
 
 // endCall makes room for the key's next call, unless that has begun already.
+// nil is no call.
 func (n *Node) endCall(c *call, key object.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -151,7 +174,7 @@ func (n *Node) endCall(c *call, key object.Key) {
 }
 
 // head asks S3 for the info alone, and keeps it.
-func (n *Node) head(key object.Key) (*object.Info, error) {
+func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	info, err := n.buckets[key.Bucket].Origin.Head(n.ctx, key, "")
 	if err != nil {
 		return nil, err
@@ -159,110 +182,34 @@ func (n *Node) head(key object.Key) (*object.Info, error) {
 	if !info.Strong() {
 		info.Version = object.OnlyVersion()
 	}
-	n.keepInfo(key, info)
+	n.learn(c, key, info)
 	return info, nil
 }
 
 // askWhole starts a GET of the whole object. A body of several extents is not
 // read here: every extent has an owner of its own, and a run that starts at it.
 func (n *Node) askWhole(c *call, key object.Key) error {
-	o, err := n.get(object.Fetch{Key: key})
+	o, err := n.getWhole(n.ctx, key)
 	if err != nil {
 		return err
 	}
 	info := o.Info
-	if info == nil || o.Offset != 0 || o.Length != info.Size || o.Size != info.Size {
-		o.close()
-		return object.ErrBroken
-	}
-	if !info.Strong() {
-		info.Version = object.OnlyVersion()
-	}
 	c.info = info
 	switch {
 	case !n.lifetime(key, info).Keep:
-		n.keepInfo(key, info)
+		n.learn(c, key, info)
 		c.bypass = o
 		return nil
 	case info.Size == 0 || info.Strong() && (info.Size > object.ExtentBytes || n.store.Has(key, info.Version, 0)):
 		o.close()
-	default:
-		if c.run, err = n.flights.adopt(key, info, o); err != nil {
-			o.close()
-			return err
-		}
+		n.learn(c, key, info)
+		return nil
 	}
-	stored := (info.Strong() || info.Size == 0) && n.keepInfo(key, info)
-	c.hold = c.run != nil && !stored
+	stored := info.Strong() && n.learn(c, key, info)
+	whole := func() { n.learn(c, key, info) }
+	if c.run, err = n.flights.adopt(key, info, o, whole); err != nil {
+		return err
+	}
+	c.hold = !stored
 	return nil
-}
-
-// keepInfo stores an info whose origin allows it, in place of what was there,
-// and reports whether it could. One that says the same as the stored one only
-// renews that.
-func (n *Node) keepInfo(key object.Key, info *object.Info) bool {
-	n.negatives.forget(key)
-	if hot, ok := n.store.Hot(key); ok && hot.Info.Version != info.Version {
-		n.store.DropHot(key)
-	}
-	if !n.lifetime(key, info).Keep {
-		n.forget(key, object.Version{})
-		return false
-	}
-	var err error
-	if old, ok := n.store.Info(key); ok && sameInfo(&old, info) {
-		err = n.store.Renew(key, info.Version, info.Validated)
-	} else {
-		err = n.store.PutInfo(key, info)
-	}
-	if err != nil {
-		n.log.Debug("info not stored", "key", key.String(), "err", err)
-	}
-	return err == nil
-}
-
-// sameInfo reports whether two infos promise the same but for when they were
-// confirmed. Without a strong ETag nothing is the same (RFC 9110 §8.8.1).
-func sameInfo(a, b *object.Info) bool {
-	return sameVersion(a, b) && a.Note == b.Note && slices.Equal(a.Header, b.Header)
-}
-
-// sameVersion reports whether b confirms a: an equal strong ETag and an equal
-// Last-Modified.
-func sameVersion(a, b *object.Info) bool {
-	return a.Strong() && a.Version == b.Version && a.LastModified.Equal(b.LastModified)
-}
-
-// forget drops what is known of a version: S3 has another one, or none.
-// The zero version means whichever it is.
-func (n *Node) forget(key object.Key, v object.Version) {
-	if hot, ok := n.store.Hot(key); ok && (v == object.Version{} || hot.Info.Version == v) {
-		n.store.DropHot(key)
-	}
-	if v == (object.Version{}) {
-		info, ok := n.store.Info(key)
-		if !ok {
-			return
-		}
-		v = info.Version
-	}
-	if err := n.store.DropInfo(key, v); err != nil {
-		n.log.Warn("info not dropped", "key", key.String(), "err", err)
-	}
-}
-
-// remember notes that S3 has no such object, or does not show it.
-func (n *Node) remember(key object.Key, err error) {
-	var origin *object.OriginError
-	if !errors.As(err, &origin) {
-		return
-	}
-	if origin.Status == http.StatusNotFound || origin.Status == http.StatusForbidden {
-		n.forget(key, object.Version{})
-		n.negatives.put(key, origin, n.buckets[key.Bucket].Freshness.Negative)
-	}
-}
-
-func (n *Node) lifetime(key object.Key, info *object.Info) object.Lifetime {
-	return n.buckets[key.Bucket].Freshness.Lifetime(info)
 }

@@ -28,13 +28,13 @@ type clusterBody struct {
 }
 
 func (b *clusterBody) Read(p []byte) (int, error) {
-	for {
+	for len(p) > 0 {
 		if b.pos == b.end {
 			return 0, io.EOF
 		}
 		if b.part == nil {
 			if _, err := b.next(); err != nil {
-				return 0, err
+				return 0, b.fail(err)
 			}
 		}
 		n, err := b.part.Read(p[:min(int64(len(p)), b.partEnd-b.pos)])
@@ -44,23 +44,37 @@ func (b *clusterBody) Read(p []byte) (int, error) {
 			err = nil
 		} else if err != nil {
 			if err = b.resume(err); err != nil {
-				return n, err
+				return n, b.fail(err)
 			}
 		}
 		if n > 0 {
 			return n, nil
 		}
 	}
+	return 0, nil
+}
+
+// fail ends a body of which bytes have left. That its version is gone is told to
+// the key's owner: else the next reader would be cut at the same place, for as
+// long as the info is fresh there.
+func (b *clusterBody) fail(err error) error {
+	if errors.Is(err, object.ErrGone) {
+		ask := &object.Ask{Key: b.key, HeadOnly: true, Suspect: b.pin.Version, RequestID: b.requestID}
+		_, _, _ = b.node.openAtOwner(b.ctx, ask) // it has no body, and nobody to tell of its error
+	}
+	return err
 }
 
 // resume drops a part that broke. It returns nil if another node may go on.
 func (b *clusterBody) resume(err error) error {
 	from := b.partFrom
 	b.closePart()
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // an end before the part's own is not one
-	}
-	if from == b.node.name || !errors.Is(err, object.ErrUnreachable) || b.ctx.Err() != nil {
+	switch {
+	case from == b.node.name && errors.Is(err, object.ErrNotHeld): // the store lost what it had
+	case from != b.node.name && passOver(b.ctx, err):
+	case errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF // an end before the part's own is not one
+	default:
 		return err
 	}
 	b.pass(from)
@@ -74,44 +88,59 @@ func (b *clusterBody) pass(name string) {
 	b.broken[name] = true
 }
 
-// next opens the part at pos: from this node if it has the bytes or owns them,
-// else from the extent's owner, its successors, and from S3 by this node.
+// next opens the part at pos: what this node has of it, or else the extent from
+// its owner, its successors, and from S3 by this node.
 func (b *clusterBody) next() (*object.Answer, error) {
 	n := b.node
-	to := object.ExtentEnd(b.pos, b.end)
 	ask := &object.Ask{
 		Key: b.key, Pin: &b.pin, RequestID: b.requestID,
-		Range: object.Range{Kind: object.FromTo, First: b.pos, Last: to - 1},
+		Range: object.Range{Kind: object.FromTo, First: b.pos, Last: object.ExtentEnd(b.pos, b.end) - 1},
 	}
-	if !n.store.Has(b.key, b.pin.Version, object.ChunkOf(b.pos)) {
-		for _, name := range n.owners(b.key, object.ExtentOf(b.pos)) {
-			if name == n.name {
-				break
-			}
-			if b.broken[name] {
-				continue
-			}
-			a, err := n.openAt(b.ctx, name, ask)
-			if err == nil && (a.Offset != b.pos || a.Length != to-b.pos) {
-				a.Body.Close()
-				err = object.ErrUnreachable
-			}
-			if err == nil {
-				b.part, b.partEnd, b.partFrom = a.Body, to, name
-				return a, nil
-			}
-			if !passOver(b.ctx, err) {
-				return nil, err
-			}
-			b.pass(name)
+	if a, err := b.stored(ask); err == nil {
+		return b.goOn(a, n.name), nil
+	}
+	for _, name := range n.owners(b.key, object.ExtentOf(b.pos)) {
+		if name == n.name {
+			break
 		}
+		if b.broken[name] {
+			continue
+		}
+		a, err := n.openAt(b.ctx, name, ask)
+		if err == nil && (a.Offset != b.pos || a.Length <= 0 || a.Length > ask.Range.Last+1-b.pos) {
+			closeBody(a)
+			err = object.ErrUnreachable
+		}
+		if err == nil {
+			return b.goOn(a, name), nil
+		}
+		if !passOver(b.ctx, err) {
+			return nil, err
+		}
+		b.pass(name)
 	}
 	a, err := n.OpenLocal(b.ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	b.part, b.partEnd, b.partFrom = a.Body, to, n.name
-	return a, nil
+	return b.goOn(a, n.name), nil
+}
+
+// stored opens what this node has of an extent that is another's. The rest is
+// the owner's to fetch.
+func (b *clusterBody) stored(ask *object.Ask) (*object.Answer, error) {
+	if b.broken[b.node.name] || b.node.owns(b.key, object.ExtentOf(b.pos)) {
+		return nil, object.ErrNotHeld
+	}
+	only := *ask
+	only.OnlyIfHave = true
+	return b.node.OpenLocal(b.ctx, &only)
+}
+
+// goOn makes the answer the part that is read next.
+func (b *clusterBody) goOn(a *object.Answer, from string) *object.Answer {
+	b.part, b.partEnd, b.partFrom = a.Body, b.pos+a.Length, from
+	return a
 }
 
 func (b *clusterBody) closePart() {

@@ -2,8 +2,6 @@ package node
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,15 +9,12 @@ import (
 	"rookery/store"
 )
 
-// errClosed is no answer of S3: who asked this node may ask another.
-var errClosed = fmt.Errorf("node is closed: %w", object.ErrUnreachable)
-
 // fetch brings a run's chunks from S3, one after the other, into the store and
 // to whoever waits. It runs on the node's context: no reader's leaving ends it.
 func (f *flights) fetch(r *run) error {
 	s := &stream{flights: f, run: r, offset: r.next * object.ChunkBytes, body: r.first}
 	defer s.close()
-	if r.first == nil && f.node.store.Has(r.key, r.pin.Version, r.next) {
+	if r.first == nil && !r.anew && f.stored(r.key, r.pin, r.next) {
 		return nil // it was stored between the reader's look and our start
 	}
 	for {
@@ -90,8 +85,12 @@ func (f *flights) fetchChunk(s *stream, c int64) error {
 func (f *flights) keep(r *run, fl *fill) {
 	n := f.node
 	err := n.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, r.pin.Note, fl.buf)
+	r.holes = r.holes || err != nil
+	if r.once && !r.holes && fl.chunk+1 == object.Chunks(r.pin.Size) {
+		r.whole()
+	}
 	if r.info != nil && r.pin.Size <= store.HotMax && n.owns(r.key, 0) {
-		n.store.PutHot(r.key, r.info, bytes.Clone(fl.buf))
+		n.putHot(r.key, r.info, bytes.Clone(fl.buf))
 	}
 	out := []*fill{fl}
 	f.mu.Lock()
@@ -99,14 +98,10 @@ func (f *flights) keep(r *run, fl *fill) {
 	if r.stored = err == nil; !r.stored {
 		out = f.recent.put(r.at, fl)
 	}
-	whole := r.next == object.Chunks(r.pin.Size) && r.stored
 	r.changed()
 	f.mu.Unlock()
 	for _, fl := range out {
 		f.free(fl)
-	}
-	if r.once && whole {
-		n.keepInfo(r.key, r.info)
 	}
 }
 
@@ -147,17 +142,6 @@ func (f *flights) unreserve(length int) {
 	f.mu.Lock()
 	f.held -= int64(length)
 	f.mu.Unlock()
-}
-
-// opened is a GET in progress and how to end it.
-type opened struct {
-	*object.Fetched
-	cancel context.CancelFunc
-}
-
-func (o *opened) close() {
-	o.Body.Close()
-	o.cancel()
 }
 
 // stream is a run's bytes in order, over as many GETs as it takes: a body that
@@ -211,13 +195,9 @@ func (s *stream) open() error {
 	f.mu.Lock()
 	to := min(r.end*object.ChunkBytes, r.pin.Size)
 	f.mu.Unlock()
-	o, err := f.node.get(object.Fetch{Key: r.key, From: s.offset, To: to, IfMatch: r.pin.ETag})
+	o, err := f.node.getPart(f.node.ctx, object.Fetch{Key: r.key, From: s.offset, To: to, IfMatch: r.pin.ETag}, r.pin)
 	if err != nil {
 		return err
-	}
-	if o.ETag != r.pin.ETag || o.Offset != s.offset || o.Length != to-s.offset {
-		o.close()
-		return object.ErrBroken
 	}
 	s.body = o
 	return nil
@@ -244,38 +224,4 @@ func (n *Node) backOff(failures int) error {
 	case <-n.ctx.Done():
 		return errClosed
 	}
-}
-
-// get starts one GET on the node's own context.
-func (n *Node) get(fetch object.Fetch) (*opened, error) {
-	ctx, cancel := context.WithCancel(n.ctx)
-	fetched, err := n.buckets[fetch.Key.Bucket].Origin.Get(ctx, fetch)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	return &opened{fetched, cancel}, nil
-}
-
-// temporary reports whether the same request may fare better the next time.
-func temporary(err error) bool {
-	if errors.Is(err, object.ErrGone) || errors.Is(err, object.ErrBroken) {
-		return false
-	}
-	var origin *object.OriginError
-	return !errors.As(err, &origin) || origin.Temporary()
-}
-
-// asOrigin gives an error of the network the shape of an answer S3 never gave.
-func asOrigin(err error) error {
-	var origin *object.OriginError
-	switch {
-	case errors.As(err, &origin), errors.Is(err, object.ErrGone), errors.Is(err, object.ErrBroken), errors.Is(err, errClosed):
-		return err
-	case errors.Is(err, context.Canceled):
-		return errClosed // fetches run on the node's context
-	case errors.Is(err, context.DeadlineExceeded):
-		return &object.OriginError{Status: 504, Message: err.Error()}
-	}
-	return &object.OriginError{Status: 502, Message: err.Error()}
 }

@@ -42,8 +42,13 @@ type run struct {
 	pin object.Pin
 	// info is set where this node decides it: on the key's owner.
 	info *object.Info
-	// once: the version has no strong ETag, so this GET is the only one.
-	once bool
+	// once: the version has no strong ETag, so this GET is the only one. When all
+	// of its bytes are stored it calls whole.
+	once  bool
+	whole func()
+	holes bool // a chunk could not be stored; the fetch's own
+	// anew: the first chunk is fetched although the store has it.
+	anew bool
 	from int64 // its first chunk
 	// first is a GET that is already open, from chunk next on.
 	first *opened
@@ -53,7 +58,7 @@ type run struct {
 	want      int64 // the farthest chunk any reader has asked for
 	readers   int
 	cur       *fill // chunk next while it comes
-	stored    bool  // all chunks so far are in the store
+	stored    bool  // the last chunk went into the store
 	err       error // why it ended before end
 	done      bool
 	wake      chan struct{} // closed and replaced when any of these changes
@@ -65,52 +70,70 @@ func (r *run) changed() {
 	r.wake = make(chan struct{})
 }
 
-// join returns the run that brings chunk c of the version, and whether it was
-// there before. It starts one for [c, wanted) if there is none, cut where the
-// store already has chunks or another run begins. Without a run and an error the
+// want is what a reader lacks of one version: the chunks [from, to).
+type want struct {
+	key      object.Key
+	info     *object.Info // may be nil
+	pin      object.Pin
+	from, to int64
+	// anew: the store has chunk from, and cannot read it.
+	anew bool
+}
+
+// join returns the run that brings the first chunk that is wanted, and whether
+// it was there before. If there is none it starts one, as far as more is wanted
+// and neither stored nor brought by another run. Without a run and an error the
 // chunk has just come: look into the store again. The caller leaves the run when
 // it needs no more of it.
-func (f *flights) join(key object.Key, info *object.Info, pin object.Pin, c, wanted int64) (r *run, joined bool, err error) {
-	at := versionKey{key.Hash(), pin.Version}
+func (f *flights) join(w want) (r *run, joined bool, err error) {
+	at := versionKey{w.key.Hash(), w.pin.Version}
 	f.mu.Lock()
-	r, passed := f.covering(at, c), f.passed(at, c)
+	r, passed, end := f.covering(at, w.from), f.passed(at, w.from), f.before(at, w.from, w.to)
 	f.mu.Unlock()
 	switch {
 	case r != nil:
 		return r, true, nil
-	case f.node.store.Has(key, pin.Version, c):
+	case !w.anew && f.stored(w.key, w.pin, w.from):
 		return nil, false, nil
-	case !pin.Strong():
-		return nil, false, object.ErrGone // its only GET has ended
+	case !w.pin.Strong(): // its only GET has ended, or has passed us
+		f.node.forget(w.key, w.pin.Version)
+		return nil, false, object.ErrGone
 	}
-	end := f.runEnd(key, pin, c, wanted)
+	end = f.runEnd(w.key, w.pin, w.from, end)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.covering(at, c); r != nil { // another reader was quicker
+	if r := f.covering(at, w.from); r != nil { // another reader was quicker
 		return r, true, nil
 	}
-	if !passed && f.passed(at, c) {
+	if !passed && f.passed(at, w.from) {
 		return nil, false, nil // a run came and went by since we looked
 	}
-	for _, other := range f.byVersion[at] {
-		if other.next > c && other.next < end && !other.done {
-			end = other.next
-		}
-	}
-	r, err = f.start(&run{at: at, key: key, pin: pin, info: info, from: c, next: c, end: end, readers: 1})
+	r, err = f.start(&run{
+		at: at, key: w.key, pin: w.pin, info: w.info, anew: w.anew,
+		from: w.from, next: w.from, end: f.before(at, w.from, end), readers: 1,
+	})
 	return r, false, err
 }
 
-// adopt makes a run of a whole GET that is already open, and gives the caller a
-// place in it.
-func (f *flights) adopt(key object.Key, info *object.Info, first *opened) (*run, error) {
+// adopt gives the caller a place in a run of the whole object: one that has just
+// begun, or a new one made of a GET that is already open. It takes the GET over.
+func (f *flights) adopt(key object.Key, info *object.Info, first *opened, whole func()) (*run, error) {
+	at := versionKey{key.Hash(), info.Version}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.start(&run{
-		at: versionKey{key.Hash(), info.Version}, key: key, pin: info.Pin(), info: info,
-		once: !info.Strong(), first: first, end: object.Chunks(info.Size), readers: 1,
-	})
+	r := f.covering(at, 0)
+	var err error
+	if r == nil {
+		r, err = f.start(&run{
+			at: at, key: key, pin: info.Pin(), info: info, once: !info.Strong(), whole: whole,
+			first: first, end: object.Chunks(info.Size), readers: 1,
+		})
+	}
+	f.mu.Unlock()
+	if r == nil || r.first != first {
+		first.close()
+	}
+	return r, err
 }
 
 // start puts the run into the table and on its way. flights.mu is held.
@@ -155,6 +178,28 @@ func (f *flights) passed(at versionKey, c int64) bool {
 		}
 	}
 	return false
+}
+
+// before returns the first chunk behind c that a run in progress will bring, at
+// most end. flights.mu is held.
+func (f *flights) before(at versionKey, c, end int64) int64 {
+	for _, r := range f.byVersion[at] {
+		if r.next > c && !r.done {
+			end = min(end, r.next)
+		}
+	}
+	return max(end, c+1)
+}
+
+// stored reports whether the chunk can be opened; what the index alone says of it
+// may be wrong.
+func (f *flights) stored(key object.Key, pin object.Pin, c int64) bool {
+	chunk, err := f.node.store.Chunk(key, pin.Version, c)
+	if err != nil {
+		return false
+	}
+	chunk.Close()
+	return true
 }
 
 // runEnd returns where a run from c on has to end: at what is wanted, at the

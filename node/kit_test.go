@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"rookery/internal/pattern"
+	"rookery/internal/s3test"
 	"rookery/node"
 	"rookery/object"
 	"rookery/ring"
@@ -113,8 +114,9 @@ func soon(t *testing.T, f func(ctx context.Context)) {
 // faultyFS is a disk whose segments fail as they are told.
 type faultyFS struct {
 	vfs.FS
-	full   atomic.Bool  // no new segment, and no write to one
-	badFor atomic.Int64 // reads of segments at this offset or behind fail; 0: none
+	full atomic.Bool // no new segment, and no write to one
+	// Reads of a segment that begin in [badFrom, badTo) fail.
+	badFrom, badTo atomic.Int64
 }
 
 func (f *faultyFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -134,7 +136,7 @@ type faultyFile struct {
 }
 
 func (f *faultyFile) ReadAt(p []byte, off int64) (int, error) {
-	if bad := f.disk.badFor.Load(); bad != 0 && off >= bad {
+	if off >= f.disk.badFrom.Load() && off < f.disk.badTo.Load() {
 		return 0, &fs.PathError{Op: "read", Err: syscall.EIO}
 	}
 	return f.File.ReadAt(p, off)
@@ -151,9 +153,33 @@ func (f *faultyFile) Write(p []byte) (int, error) {
 func onFaultyDisk(t *testing.T, options ...option) (*testCluster, *testNode, *faultyFS) {
 	disk := &faultyFS{FS: vfs.Default}
 	c := newCluster(t, []string{"alone"}, append(options, func(c *testCluster) {
-		c.adjust = func(o *store.Options) { o.FS = disk }
+		c.adjust = func(o *store.Options) { o.FS, o.Capacity, o.SegmentBytes = disk, 128<<20, 4<<20 }
 	})...)
 	return c, c.nodes["alone"], disk
+}
+
+// bad makes what has been written at these places unreadable.
+func (f *faultyFS) bad(from, to int64) {
+	f.badFrom.Store(from)
+	f.badTo.Store(to)
+}
+
+// fill makes the disk full, and has the store give up the one segment that it
+// may for that: the one with the filler.
+func (c *testCluster) fill(t *testing.T, n *testNode, disk *faultyFS) {
+	t.Helper()
+	disk.full.Store(true)
+	n.read(t, get("more"), c.put("more", "1", 2*mib, s3test.Meta{}))
+	if !n.store.Stats().Full {
+		t.Fatal("the disk is not full")
+	}
+}
+
+// filler is the first that a disk holds, in a segment of its own.
+func (c *testCluster) filler(t *testing.T, n *testNode) {
+	t.Helper()
+	n.read(t, get("filler"), c.put("filler", "1", 7*mib, s3test.Meta{}))
+	n.flightsEnd(t)
 }
 
 // limited gives the first bytes of a body and then its end.

@@ -67,11 +67,15 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	}
 	a := &object.Answer{Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life)}
 	if !k.life.Keep {
-		return n.openBypass(ask, k, a)
+		return n.openBypass(ctx, ask, k, a)
 	}
 	a.Stored = k.outcome == object.Miss
 	if !ask.HeadOnly {
-		if err := n.addBody(ctx, ask, k, a); err != nil {
+		err := n.addBody(ctx, ask, k, a)
+		if errors.Is(err, object.ErrGone) && k.call != nil {
+			n.endCall(k.call, ask.Key) // what it told is no more: who asks again asks S3
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -111,6 +115,9 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 	a := &object.Answer{
 		Info:   object.Info{Version: pin.Version, Size: pin.Size, ETag: pin.ETag, Note: pin.Note},
 		Offset: from, Length: to - from, Source: object.SourceDisk, Outcome: object.Hit,
+	}
+	if from == to {
+		return a, nil
 	}
 	if ask.OnlyIfHave {
 		a.Length = n.held(ask.Key, pin, from, to) - from
@@ -190,51 +197,11 @@ func (n *Node) promote(key object.Key, info *object.Info, a *object.Answer) bool
 		return false
 	}
 	if n.owns(key, 0) {
-		n.store.PutHot(key, info, body)
+		n.putHot(key, info, body)
 	}
 	a.Source, a.Stored = object.SourceDisk, false
 	setBody(a, a.Offset, body[a.Offset:a.Offset+a.Length])
 	return true
-}
-
-// openBypass answers with bytes that no shared cache may keep: the body of the
-// GET that told so, for the reader that caused it; a GET of its own for others.
-func (n *Node) openBypass(ask *object.Ask, k known, a *object.Answer) (*object.Answer, error) {
-	a.Source, a.Outcome = object.SourceOrigin, object.Bypass
-	n.count.answered(ask.Key.Bucket, a)
-	if ask.HeadOnly {
-		return a, nil
-	}
-	from, to, err := ask.Range.Resolve(k.info.Size)
-	if err != nil || from == to {
-		return a, err
-	}
-	a.Offset, a.Length = from, to-from
-	var o *opened
-	if ask.Range.Kind == object.Whole {
-		o = n.takeBypass(k.call)
-	}
-	if o == nil {
-		fetch := object.Fetch{Key: ask.Key, From: from, To: to}
-		if k.info.Strong() {
-			fetch.IfMatch = k.info.ETag
-		}
-		if o, err = n.get(fetch); err != nil {
-			return nil, asOrigin(err)
-		}
-	}
-	a.Body = bypassBody{o}
-	return a, nil
-}
-
-// bypassBody streams straight from S3.
-type bypassBody struct{ *opened }
-
-func (b bypassBody) Read(p []byte) (int, error) { return b.Body.Read(p) }
-
-func (b bypassBody) Close() error {
-	b.close()
-	return nil
 }
 
 // memoryBody is a body that is already in memory.

@@ -29,6 +29,8 @@ type localBody struct {
 	run    *run         // the run this reader has a place in
 	joined bool         // that run was another reader's
 	misses int          // turns without a byte
+	// unreadable: the store opens the chunk at pos and cannot read it.
+	unreadable bool
 }
 
 // maxTurns is how often a reader may find a chunk neither stored nor in flight
@@ -48,7 +50,7 @@ func (b *localBody) prime() error {
 }
 
 func (b *localBody) Read(p []byte) (int, error) {
-	for {
+	for len(p) > 0 {
 		if b.pos == b.end {
 			return 0, io.EOF
 		}
@@ -62,6 +64,7 @@ func (b *localBody) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+	return 0, nil
 }
 
 // read gives bytes of the chunk that is open. (0, nil) means that it has to be
@@ -77,6 +80,7 @@ func (b *localBody) read(p []byte) (int, error) {
 		if err != nil && !errors.Is(err, store.ErrMiss) {
 			return 0, fmt.Errorf("read stored chunk: %w", err)
 		}
+		b.unreadable = n == 0
 	} else {
 		gone, err := b.fill.ready(b.ctx, int(off))
 		if err != nil {
@@ -101,19 +105,23 @@ func (b *localBody) read(p []byte) (int, error) {
 func (b *localBody) locate() error {
 	c := object.ChunkOf(b.pos)
 	for ; b.misses < maxTurns; b.misses++ {
-		chunk, err := b.node.store.Chunk(b.key, b.pin.Version, c)
-		if err == nil {
-			b.chunk = chunk
-			return nil
+		if !b.unreadable {
+			chunk, err := b.node.store.Chunk(b.key, b.pin.Version, c)
+			if err == nil {
+				b.chunk = chunk
+				return nil
+			}
 		}
 		if b.onlyStored {
 			return object.ErrNotHeld
 		}
 		if b.fill = b.node.flights.kept(b.at, c); b.fill == nil {
+			var err error
 			if b.fill, err = b.inFlight(c); err != nil {
 				return err
 			}
 		}
+		b.unreadable = false
 		if b.fill == nil {
 			continue
 		}
@@ -132,7 +140,9 @@ func (b *localBody) locate() error {
 // inFlight waits for the run that brings chunk c; nil means look again.
 func (b *localBody) inFlight(c int64) (*fill, error) {
 	f := b.node.flights
-	r, joined, err := f.join(b.key, b.info, b.pin, c, object.Chunks(b.end))
+	r, joined, err := f.join(want{
+		key: b.key, info: b.info, pin: b.pin, from: c, to: object.Chunks(b.end), anew: b.unreadable,
+	})
 	if r == nil || err != nil {
 		return nil, err
 	}

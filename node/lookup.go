@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"rookery/object"
@@ -29,11 +30,14 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	if ask.OnlyIfHave {
 		return known{}, object.ErrNotHeld
 	}
-	whole := !ask.HeadOnly && ask.Range.Kind == object.Whole
-	c, joined, err := n.ask(ctx, ask.Key, whole)
+	q := theInfo
+	if !ask.HeadOnly && ask.Range.Kind == object.Whole {
+		q = theWhole
+	}
+	c, joined, err := n.ask(ctx, ask.Key, q)
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
-		n.letGo(c) // a HEAD promises nothing of bytes that only one GET can bring
-		c, joined, err = n.ask(ctx, ask.Key, true)
+		n.letGo(c)
+		c, joined, err = n.ask(ctx, ask.Key, onlyBytes)
 	}
 	if err != nil {
 		return known{}, err
@@ -47,7 +51,7 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 // headOfUnstrong reports whether the call was a HEAD of a version without a
 // strong ETag.
 func (c *call) headOfUnstrong() bool {
-	return c.run == nil && !c.info.Strong() && c.info.Size > 0
+	return !c.whole && !c.info.Strong() && c.info.Size > 0
 }
 
 // usable reports whether a stored info can answer the ask. Without a strong
@@ -66,7 +70,8 @@ func (n *Node) usable(ask *object.Ask, info *object.Info) bool {
 
 // current decides whether a stored info may be used: fresh, or stale within the
 // windows of RFC 5861, or confirmed by S3 with a HEAD (which gives all headers
-// anew, at the price of a 304).
+// anew, at the price of a 304). Without a strong ETag no HEAD could confirm it:
+// whoever wants its bytes gets new ones.
 func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) (known, error) {
 	k := known{info: info, life: n.lifetime(ask.Key, info), outcome: object.Hit, source: object.SourceDisk}
 	age := n.now().Sub(info.Validated)
@@ -79,22 +84,28 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 		n.refresh(ask.Key)
 		return k, nil
 	}
-	c, joined, err := n.ask(ctx, ask.Key, false)
+	q := theInfo
+	if !info.Strong() && info.Size > 0 && !ask.HeadOnly {
+		q = onlyBytes
+	}
+	c, joined, err := n.ask(ctx, ask.Key, q)
 	if err != nil {
-		if !suspect && ctx.Err() == nil && temporary(err) && age < k.life.Fresh+k.life.StaleIfError {
+		failed := temporary(err) || errors.Is(err, object.ErrBroken) // a 5xx to the client (RFC 5861 §4)
+		if !suspect && ctx.Err() == nil && failed && age < k.life.Fresh+k.life.StaleIfError {
 			k.outcome = object.Stale
 			return k, nil
 		}
 		return known{}, err
 	}
-	confirmed := sameVersion(info, c.info)
-	if !confirmed && c.headOfUnstrong() && !ask.HeadOnly {
+	if c.headOfUnstrong() && !ask.HeadOnly { // strong until now
 		n.letGo(c)
-		return n.lookup(ctx, ask)
+		if c, joined, err = n.ask(ctx, ask.Key, onlyBytes); err != nil {
+			return known{}, err
+		}
 	}
 	k.info, k.life, k.call, k.collapsed = c.info, n.lifetime(ask.Key, c.info), c, joined
 	k.outcome, k.source = object.Miss, object.SourceOrigin
-	if confirmed {
+	if sameVersion(info, c.info) {
 		k.outcome, k.source = object.Revalidated, object.SourceDisk
 	}
 	return k, nil
@@ -103,7 +114,7 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 // refresh lets S3 confirm an info while the stale one is served; one call
 // however many readers ask for it.
 func (n *Node) refresh(key object.Key) {
-	if c, _, err := n.call(key, false); err == nil {
+	if c, _, err := n.call(key, theInfo); err == nil {
 		n.letGo(c)
 	}
 }

@@ -1,0 +1,99 @@
+package node
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"rookery/object"
+)
+
+// learn makes an info what the node knows, if the call that told it stands. It
+// reports whether the info is stored.
+func (n *Node) learn(c *call, key object.Key, info *object.Info) bool {
+	return n.stands(c, key) && n.keepInfo(key, info)
+}
+
+// keepInfo stores an info whose origin allows it, in place of what was there,
+// and reports whether it could. One that says the same as the stored one only
+// renews that. Where the new one cannot be kept the old one goes all the same.
+func (n *Node) keepInfo(key object.Key, info *object.Info) bool {
+	n.negatives.forget(key)
+	if !n.lifetime(key, info).Keep {
+		n.forget(key, object.Version{})
+		return false
+	}
+	old, ok := n.store.Info(key)
+	var err error
+	if ok && sameInfo(&old, info) {
+		err = n.store.Renew(key, info.Version, info.Validated)
+	} else {
+		err = n.store.PutInfo(key, info)
+	}
+	if err != nil {
+		n.log.Debug("info not stored", "key", key.String(), "err", err)
+		if ok && old.Version != info.Version {
+			n.forget(key, old.Version)
+		}
+	}
+	if hot, ok := n.store.Hot(key); ok && hot.Info.Version != info.Version {
+		n.store.DropHot(key) // last: see putHot
+	}
+	return err == nil
+}
+
+// putHot offers a whole small object to the hot set, which takes body over. The
+// node may have learned of another version meanwhile, or that there is none:
+// then the object goes again. Who learns such a thing changes the info first and
+// the hot set second, so one of the two sees the other.
+func (n *Node) putHot(key object.Key, info *object.Info, body []byte) {
+	n.store.PutHot(key, info, body)
+	now, ok := n.store.Info(key)
+	if ok && now.Version != info.Version || !ok && n.store.Healthy() == nil {
+		n.store.DropHot(key)
+	}
+}
+
+// sameInfo reports whether two infos promise the same but for when they were
+// confirmed. Without a strong ETag nothing is the same (RFC 9110 §8.8.1).
+func sameInfo(a, b *object.Info) bool {
+	return sameVersion(a, b) && a.Note == b.Note && slices.Equal(a.Header, b.Header)
+}
+
+// sameVersion reports whether b confirms a: an equal strong ETag and an equal
+// Last-Modified.
+func sameVersion(a, b *object.Info) bool {
+	return a.Strong() && a.Version == b.Version && a.LastModified.Equal(b.LastModified)
+}
+
+// forget drops what is known of a version: S3 has another one, or none.
+// The zero version means whichever it is.
+func (n *Node) forget(key object.Key, v object.Version) {
+	drop, any := v, v == object.Version{}
+	if any {
+		info, _ := n.store.Info(key)
+		drop = info.Version
+	}
+	if err := n.store.DropInfo(key, drop); err != nil {
+		n.log.Warn("info not dropped", "key", key.String(), "err", err)
+	}
+	if hot, ok := n.store.Hot(key); ok && (any || hot.Info.Version == v) {
+		n.store.DropHot(key) // last: see putHot
+	}
+}
+
+// remember notes that S3 has no such object, or does not show it.
+func (n *Node) remember(key object.Key, err error) {
+	var origin *object.OriginError
+	if !errors.As(err, &origin) {
+		return
+	}
+	if origin.Status == http.StatusNotFound || origin.Status == http.StatusForbidden {
+		n.forget(key, object.Version{})
+		n.negatives.put(key, origin, n.buckets[key.Bucket].Freshness.Negative)
+	}
+}
+
+func (n *Node) lifetime(key object.Key, info *object.Info) object.Lifetime {
+	return n.buckets[key.Bucket].Freshness.Lifetime(info)
+}

@@ -1,0 +1,121 @@
+package node_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"rookery/internal/s3test"
+	"rookery/object"
+	"rookery/ring"
+)
+
+// A node that has a part of an extent, from the time when that was its own, gives
+// that part and takes the rest from the owner, not from S3.
+func TestAfterAChangeOfTheRingAPartHeldHereIsNoReasonToFetchTheRest(t *testing.T) {
+	c := newCluster(t, three)
+	key, first, second := c.split(t)
+	o := c.put(key, "1", 80*mib, s3test.Meta{})
+	second.read(t, get(key), o)
+	for _, name := range three {
+		c.nodes[name].flightsEnd(t)
+	}
+	// The key's owner was alone for a while, and read a little of the second extent.
+	whole := c.ring.Load()
+	c.ring.Store(ring.Build([]string{c.nameOf(first)}))
+	first.read(t, getRange(key, 64*mib, 65*mib), o)
+	first.flightsEnd(t)
+	c.ring.Store(whole)
+	c.s3.Forget()
+	first.read(t, getRange(key, 60*mib, 80*mib-1), o)
+	if got := c.s3.Requests(); len(got) != 0 {
+		t.Errorf("S3 was asked for what the owner has: %v", got)
+	}
+}
+
+func (c *testCluster) nameOf(n *testNode) string {
+	for name, other := range c.nodes {
+		if other == n {
+			return name
+		}
+	}
+	return ""
+}
+
+// A Read without room is no reason to spin.
+func TestAReadOfNothingReturns(t *testing.T) {
+	c := newCluster(t, three)
+	o := c.put("k", "1", 2*mib, s3test.Meta{})
+	owner, others := c.owner("k")
+	for _, n := range []*testNode{owner, others[0]} {
+		soon(t, func(ctx context.Context) {
+			a, err := n.Open(ctx, get("k"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n, err := a.Body.Read(nil); n != 0 || err != nil {
+				t.Errorf("read %d bytes, %v", n, err)
+			}
+			if err := check(a, o); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What one GET of the whole is bringing already is not fetched again by a
+// reader that came by a HEAD, nor the other way round, though nothing is stored.
+func TestOnAFullDiskWholeAndPartShareAFlight(t *testing.T) {
+	c, n, disk := onFaultyDisk(t)
+	disk.full.Store(true)
+	o := c.put("k", "1", 2*mib, s3test.Meta{})
+	gate := c.s3.Hold(bucket, "k", 1000)
+	part, err := n.Open(context.Background(), getRange("k", 0, 2*mib-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := n.Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate.Open()
+	for at := int64(0); at < o.Size; at += mib {
+		for _, a := range []*object.Answer{part, whole} {
+			p := make([]byte, mib)
+			if _, err := io.ReadFull(a.Body, p); err != nil {
+				t.Fatal(err)
+			}
+			if err := o.Check(p, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	part.Body.Close()
+	whole.Body.Close()
+	if _, sent := c.s3.Bytes(bucket, "k"); sent > o.Size+256<<10 {
+		t.Errorf("S3 sent %d bytes of an object of %d", sent, o.Size)
+	}
+}
+
+// A stale info that a GET in progress told is not told to those who come later.
+func TestAnAnswerInProgressIsNotFreshForEver(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	n := c.nodes["alone"]
+	old := c.put("k", "1", 8*mib, s3test.Meta{NoETag: true})
+	gate := c.s3.Hold(bucket, "k", 5*mib)
+	first, err := n.Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-gate.Reached()
+	gate.Open()
+	c.clock.pass(2 * time.Hour)
+	now := c.put("k", "2", 3*mib, s3test.Meta{NoETag: true})
+	n.read(t, head("k"), now)
+	n.read(t, get("k"), now)
+	if err := check(first, old); err != nil {
+		t.Error(err)
+	}
+}
