@@ -223,7 +223,7 @@ func (n *Node) servePublic(context.Context) error {
 		return err
 	}
 	n.publicServer = gateway.NewServer(core.Handler(), n.log)
-	n.serve("clients", n.publicServer, n.public)
+	n.serve("clients", n.publicServer, gateway.Listener(n.public))
 	return nil
 }
 
