@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"io"
 
 	"rookery/object"
 )
@@ -18,46 +20,80 @@ func (n *Node) openBypass(ctx context.Context, ask *object.Ask, k known, a *obje
 	if err != nil || from == to {
 		return a, err
 	}
-	var o *opened
-	if ask.Range.Kind == object.Whole {
-		if o, err = n.wholeBypass(ctx, ask.Key, k.call); err == nil {
-			a.Info = *o.Info // a GET of its own may have found another version
-		}
-	} else {
-		o, err = n.getPart(ctx, object.Fetch{Key: ask.Key, From: from, To: to}, k.info.Pin())
+	o, err := n.pastCache(ctx, ask, k)
+	if err == nil {
+		err = o.give(a, ask.Range)
 	}
 	switch {
 	case ctx.Err() != nil:
-		if err == nil {
-			o.close()
-		}
+		closeBody(a)
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, asOrigin(err)
-	case o.Length == 0:
-		o.close()
-		return a, nil
+		return nil, err
 	}
-	a.Offset, a.Length, a.Body = o.Offset, o.Length, bypassBody{o}
 	return a, nil
 }
 
-// wholeBypass gives the body of the call to the first who takes it, and a body
-// of their own to others.
-func (n *Node) wholeBypass(ctx context.Context, key object.Key, c *call) (*opened, error) {
-	if o := n.takeBypass(c); o != nil {
+// pastCache starts the GET. Without a strong ETag that is always one of the
+// whole: a part could not be told from that of another version.
+func (n *Node) pastCache(ctx context.Context, ask *object.Ask, k known) (o *opened, err error) {
+	if k.info.Strong() && ask.Range.Kind != object.Whole {
+		from, to, err := ask.Range.Resolve(k.info.Size)
+		if err != nil {
+			return nil, err
+		}
+		o, err = n.getPart(ctx, object.Fetch{Key: ask.Key, From: from, To: to}, k.info.Pin())
+		return o, asOrigin(err)
+	}
+	if o = n.takeBypass(k.call); o != nil {
 		o.endWith(ctx)
 		return o, nil
 	}
-	return n.getWhole(ctx, key)
+	o, err = n.getWhole(ctx, ask.Key)
+	return o, asOrigin(err)
+}
+
+// give makes the GET the answer's body, from the range's first byte on, and its
+// info the answer's: it may be another version than the one that was told of.
+func (o *opened) give(a *object.Answer, want object.Range) error {
+	a.Offset, a.Length = o.Offset, o.Length
+	if o.Info != nil {
+		a.Info = *o.Info
+		from, to, err := want.Resolve(o.Size)
+		if err != nil {
+			o.close()
+			return err
+		}
+		a.Offset, a.Length = from, to-from
+	}
+	if _, err := io.CopyN(io.Discard, o.Body, a.Offset-o.Offset); err != nil {
+		o.close()
+		return asOrigin(fmt.Errorf("skip to byte %d: %w", a.Offset, err))
+	}
+	if a.Length == 0 {
+		o.close()
+		return nil
+	}
+	a.Body = &bypassBody{o, a.Length}
+	return nil
 }
 
 // bypassBody streams straight from S3.
-type bypassBody struct{ *opened }
+type bypassBody struct {
+	*opened
+	left int64
+}
 
-func (b bypassBody) Read(p []byte) (int, error) { return b.Body.Read(p) }
+func (b *bypassBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := b.Body.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
 
-func (b bypassBody) Close() error {
+func (b *bypassBody) Close() error {
 	b.close()
 	return nil
 }

@@ -100,6 +100,8 @@ func temporary(err error) bool {
 func asOrigin(err error) error {
 	var origin *object.OriginError
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &origin), errors.Is(err, object.ErrGone), errors.Is(err, object.ErrBroken), errors.Is(err, errClosed):
 		return err
 	case errors.Is(err, context.Canceled):
