@@ -16,7 +16,8 @@ type cutter struct {
 
 	mu   sync.Mutex
 	rng  *rand.Rand
-	left []*vfs.MemFS
+	cuts int
+	left []*vfs.MemFS // at most cutsKept, each cut with the same chance
 }
 
 // beforeSyncs returns a hook that cuts the power before each sync.
@@ -36,7 +37,16 @@ func (c *cutter) beforeSyncs() errorfs.Injector {
 func (c *cutter) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left = append(c.left, c.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(101), RNG: c.rng}))
+	c.cuts++
+	place := len(c.left)
+	if place == cutsKept {
+		if place = c.rng.IntN(c.cuts); place >= cutsKept {
+			return
+		}
+	} else {
+		c.left = append(c.left, nil)
+	}
+	c.left[place] = c.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(101), RNG: c.rng})
 }
 
 func (c *cutter) taken() []*vfs.MemFS {

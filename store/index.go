@@ -92,6 +92,11 @@ func (ix *index) options(sizes indexSizes) *pebble.Options {
 			DataCorruption:  func(info pebble.DataCorruptionInfo) { ix.doubt(info.Details) },
 		},
 	}
+	// The default scheduler's goroutine outlives an Open that fails (v2.1.7). This
+	// one has none; all that the goroutine is for is a concurrency that changes,
+	// and here it is always one.
+	opts.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
+	opts.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	for i := range opts.TargetFileSizes {
 		opts.TargetFileSizes[i] = 2 << 20
 	}

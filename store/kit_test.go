@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -105,6 +106,11 @@ func (o thing) put(t *testing.T, s *Store) {
 // checkChunk reads chunk n and checks every byte. It reports whether it was
 // there; wrong bytes are an error.
 func (o thing) checkChunk(s *Store, n int64) (bool, error) {
+	return o.compareChunk(s, n, o.chunk(n))
+}
+
+// compareChunk is checkChunk for who has the chunk's bytes at hand.
+func (o thing) compareChunk(s *Store, n int64, want []byte) (bool, error) {
 	c, err := s.Chunk(o.key(), o.version(), n)
 	if errors.Is(err, ErrMiss) {
 		return false, nil
@@ -118,8 +124,8 @@ func (o thing) checkChunk(s *Store, n int64) (bool, error) {
 	}
 	p := make([]byte, c.Len())
 	got, err := c.ReadAt(p, 0)
-	if wrong := o.Check(p[:got], n*object.ChunkBytes); wrong != nil {
-		return false, wrong
+	if !bytes.Equal(p[:got], want[:got]) {
+		return false, o.Check(p[:got], n*object.ChunkBytes)
 	}
 	if err != nil && !errors.Is(err, ErrMiss) {
 		return false, fmt.Errorf("not a miss: %w", err)

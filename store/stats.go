@@ -9,8 +9,8 @@ import (
 // Stats are figures of one moment; bytes where nothing else is said.
 type Stats struct {
 	Capacity int64
-	// Used is what counts against the capacity: segments, those unlinked but
-	// still open, Pebble's files, and the reserve for their compaction.
+	// Used is what is on the disk: segments, preallocated as they are, those
+	// unlinked but still open, and Pebble's files. It never exceeds Capacity.
 	Used       int64
 	IndexBytes int64 // Pebble's files alone
 	Segments   int   // those that lookups find
@@ -63,10 +63,7 @@ func (s *Store) Stats() Stats {
 		HotCapacity: s.hot.max, HotBytes: s.hot.used.Load(),
 		EvictedRecords: s.counts.evicted.Get(), ReclaimedBytes: s.counts.reclaimed.Get(),
 		ReinsertedBytes: s.counts.reinserted.Get(), WrittenBytes: s.counts.written.Get(),
-		CorruptRecords: s.counts.corrupt.Get(),
-	}
-	if ix := s.index.Load(); ix != nil {
-		st.IndexBytes = ix.used()
+		CorruptRecords: s.counts.corrupt.Get(), IndexBytes: s.indexBytes(),
 	}
 	if s.hot.cache != nil {
 		st.HotEntries = s.hot.cache.EstimatedSize()
@@ -97,7 +94,7 @@ func (s *Store) gauges() map[string]func() float64 {
 		"rookery_disk_capacity_bytes": func() float64 { return float64(s.opt.Capacity) },
 		"rookery_disk_used_bytes":     func() float64 { return float64(s.used()) },
 		"rookery_disk_segments":       func() float64 { return float64(s.segments.count()) },
-		"rookery_index_bytes":         func() float64 { return float64(s.Stats().IndexBytes) },
+		"rookery_index_bytes":         func() float64 { return float64(s.indexBytes()) },
 		"rookery_hot_capacity_bytes":  func() float64 { return float64(s.hot.max) },
 		"rookery_hot_used_bytes":      func() float64 { return float64(s.hot.used.Load()) },
 		"rookery_disk_full": func() float64 {

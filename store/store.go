@@ -44,7 +44,10 @@ const (
 // Options says where and how much. Dir and Capacity are needed.
 type Options struct {
 	Dir string
-	FS  vfs.FS // nil is the operating system's
+	// FS is where Dir is; nil is the operating system's. Its files must leave
+	// what is written to them as it is, which vfs does not ask of them: readers
+	// may have the same bytes.
+	FS vfs.FS
 	// Capacity bounds the bytes on the disk: segments, those unlinked but still
 	// open, Pebble's files and a reserve for their compaction.
 	Capacity int64
@@ -221,20 +224,26 @@ func (s *Store) usable() *index {
 }
 
 // reserve is the part of the capacity that is kept for Pebble's flushes and
-// manifests; room for a compaction of everything it has comes on top.
+// manifests.
 func (s *Store) reserve() int64 { return (memtables+1)*s.sizes.memtable + 512<<10 }
 
-// used returns how many bytes of the capacity are taken, the reserve included.
-func (s *Store) used() int64 {
-	n := s.segments.held.Load() + s.reserve()
+// indexBytes returns what Pebble has on the disk.
+func (s *Store) indexBytes() int64 {
 	if ix := s.index.Load(); ix != nil {
-		n += 2 * ix.used()
+		return ix.used()
 	}
-	return n
+	return 0
 }
 
+// used returns how many bytes the store has on the disk. It stays within the
+// capacity because segments stop short of it by the reserve and by as much again
+// as Pebble has, which a compaction of everything takes.
+func (s *Store) used() int64 { return s.segments.held.Load() + s.indexBytes() }
+
 // hasRoom reports whether one more segment may be started.
-func (s *Store) hasRoom() bool { return s.used()+s.opt.SegmentBytes <= s.opt.Capacity }
+func (s *Store) hasRoom() bool {
+	return s.used()+s.indexBytes()+s.reserve()+s.opt.SegmentBytes <= s.opt.Capacity
+}
 
 // dropIf deletes an index entry if it still points at the record at loc.
 func (s *Store) dropIf(ix *index, entryKey []byte, loc location) (bool, error) {
