@@ -178,6 +178,7 @@ func newFront(t *testing.T, change func(*gateway.Options)) *front {
 	}
 	f.server = httptest.NewUnstartedServer(nil)
 	f.server.Config = gateway.NewServer(core.Handler(), slog.New(slog.DiscardHandler))
+	f.server.Listener = gateway.Listener(f.server.Listener)
 	f.server.Start()
 	f.client = &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: 20 * time.Second}
 	t.Cleanup(func() {

@@ -24,14 +24,15 @@ const (
 )
 
 // NewServer returns a net/http server for a Core's Handler; the caller gives it
-// a listener and shuts it down. What net/http itself complains about goes to log
-// at debug level, since clients cause it.
+// a listener, best one of Listener, and shuts it down. What net/http itself
+// complains about goes to log at debug level, since clients cause it.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       withBundle,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		// OPTIONS * is for the core to refuse like every other method.
 		DisableGeneralOptionsHandler: true,
@@ -46,11 +47,17 @@ func (c *Core) Handler() http.Handler {
 		request := Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Remote: r.RemoteAddr}
 		a := c.Serve(r.Context(), &request)
 		setHeader(w.Header(), a.Header)
-		out := &patientWriter{w: w, control: *http.NewResponseController(w)}
-		out.extend()
+		out := &patientWriter{w: w, bundle: bundleOf(r, a)}
+		if a.length == 0 {
+			out.extend() // with a body, its first piece does
+		}
+		out.bundle.hold()
 		w.WriteHeader(a.Status)
 		if err := a.Send(r.Context(), out); err != nil {
 			panic(http.ErrAbortHandler) // breaks the connection off; Send has logged why
+		}
+		if out.bundle != nil {
+			out.Flush()
 		}
 	})
 }
@@ -70,14 +77,16 @@ func setHeader(h http.Header, fields []object.Field) {
 
 // patientWriter waits for a slow client, and not for one that has stopped.
 type patientWriter struct {
-	w       http.ResponseWriter
-	control http.ResponseController
+	w      http.ResponseWriter
+	bundle *bundleConn // nil where nothing is held back
 }
 
 // extend gives the client another stallTimeout, by the kernel's clock. A writer
 // that knows no deadlines goes without.
 func (p *patientWriter) extend() {
-	_ = p.control.SetWriteDeadline(time.Now().Add(stallTimeout))
+	if w, ok := p.w.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		_ = w.SetWriteDeadline(time.Now().Add(stallTimeout)) // a connection that takes none is a dead one
+	}
 }
 
 func (p *patientWriter) Write(b []byte) (n int, err error) {
@@ -91,9 +100,12 @@ func (p *patientWriter) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// Flush sends what net/http still holds.
+// Flush sends what net/http still holds, and what was held together.
 func (p *patientWriter) Flush() {
-	_ = p.control.Flush() // a dead connection shows at the next write
+	if w, ok := p.w.(http.Flusher); ok {
+		w.Flush()
+	}
+	_ = p.bundle.release() // a dead connection shows at the next write
 }
 
 // ReadFrom keeps net/http's way to sendfile open for a piece of a file.

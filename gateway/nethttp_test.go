@@ -64,7 +64,7 @@ func TestPatientWriter(t *testing.T) {
 	}
 	for _, c := range cases {
 		r := &trace{}
-		n, err := c.write(&patientWriter{w: r, control: *http.NewResponseController(r)})
+		n, err := c.write(&patientWriter{w: r})
 		if n != o.Size || err != nil || !slices.Equal(r.events, c.want) {
 			t.Errorf("%s: %d bytes, %v, events %v, want %v", c.name, n, err, r.events, c.want)
 		}
@@ -73,7 +73,7 @@ func TestPatientWriter(t *testing.T) {
 		}
 	}
 	r := &trace{fails: io.ErrClosedPipe}
-	if n, err := (&patientWriter{w: r, control: *http.NewResponseController(r)}).Write(whole); n != 0 || err != io.ErrClosedPipe {
+	if n, err := (&patientWriter{w: r}).Write(whole); n != 0 || err != io.ErrClosedPipe {
 		t.Errorf("a connection that fails: %d, %v", n, err)
 	}
 }

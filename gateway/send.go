@@ -84,7 +84,7 @@ func (a *Answer) copyBody(w io.Writer) (sent int64, err error) {
 }
 
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
