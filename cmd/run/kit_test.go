@@ -48,6 +48,14 @@ type change func(*config.Config, *run.Options)
 // newCluster starts nodes and waits until each has all of them in its ring.
 func newCluster(t *testing.T, nodes int, change change) *testCluster {
 	t.Helper()
+	c := unstarted(t, nodes, change)
+	c.startAll()
+	return c
+}
+
+// unstarted is a cluster whose nodes are yet to be started.
+func unstarted(t *testing.T, nodes int, change change) *testCluster {
+	t.Helper()
 	c := &testCluster{
 		t: t, s3: s3test.Start(t), change: change, nodes: make([]*run.Node, nodes), gossip: make([]string, nodes),
 		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}},
@@ -56,7 +64,6 @@ func newCluster(t *testing.T, nodes int, change change) *testCluster {
 	for range nodes {
 		c.dirs, c.logs = append(c.dirs, t.TempDir()), append(c.logs, new(logs))
 	}
-	c.startAll()
 	return c
 }
 
