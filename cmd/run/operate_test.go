@@ -131,7 +131,7 @@ func TestANodeWhoseDiskFailsIsDegraded(t *testing.T) {
 }
 
 // sample is a line of the Prometheus text format without a time.
-var sample = regexp.MustCompile(`^([a-z_][a-z0-9_]*(?:\{(?:[A-Za-z_]+="(?:[^"\\]|\\.)*",?)*\})?) (\S+)$`)
+var sample = regexp.MustCompile(`^([a-z_][a-z0-9_]*(?:\{(?:[A-Za-z_]+="(?:[^"\\]|\\.)*"(?:, ?)?)*\})?) (\S+)$`)
 
 // metrics reads node i's page. Every line of it must be a sample of its own.
 func (c *testCluster) metrics(i int) map[string]float64 {
