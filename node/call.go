@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"rookery/object"
 )
@@ -39,10 +40,11 @@ type call struct {
 }
 
 // ask returns the answer of the call in progress for the key, or of a new one.
-// When the reader has its place in the call's run, or wants none, it lets go of
-// the call.
-func (n *Node) ask(ctx context.Context, key object.Key, q question) (c *call, joined bool, err error) {
-	if c, joined, err = n.call(key, q); err != nil {
+// seen is when the info was confirmed that the reader found and could not use;
+// zero if it found none. When the reader has its place in the call's run, or wants
+// none, it lets go of the call.
+func (n *Node) ask(ctx context.Context, key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
+	if c, joined, err = n.call(key, q, seen); err != nil {
 		return nil, false, err
 	}
 	select {
@@ -60,7 +62,7 @@ func (n *Node) ask(ctx context.Context, key object.Key, q question) (c *call, jo
 
 // call returns the call in progress for the key, or starts one. The caller lets
 // go of it.
-func (n *Node) call(key object.Key, q question) (c *call, joined bool, err error) {
+func (n *Node) call(key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
 	h := key.Hash()
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -73,7 +75,7 @@ func (n *Node) call(key object.Key, q question) (c *call, joined bool, err error
 		}
 		c = &call{done: make(chan struct{}), whole: q != theInfo, refs: 1}
 		n.calls[h] = c
-		n.work.Go(func() { n.answer(c, key) })
+		n.work.Go(func() { n.answer(c, key, seen) })
 	}
 	c.refs++
 	return c, joined, nil
@@ -131,10 +133,39 @@ func (n *Node) takeBypass(c *call) *opened {
 	return body
 }
 
-// answer asks S3 and publishes the outcome. The call stays joinable until the
-// outcome can be found elsewhere: in the store or, for a version without a
-// strong ETag, until its only GET has ended.
-func (n *Node) answer(c *call, key object.Key) {
+// answer publishes what S3 says. The call stays joinable until the outcome can be
+// found elsewhere: in the store or, for a version without a strong ETag, until
+// its only GET has ended.
+func (n *Node) answer(c *call, key object.Key, seen time.Time) {
+	// The reader looked before this call began. Another one may have ended between
+	// the two: its answer is this one's.
+	if !n.toldMeanwhile(c, key, seen) {
+		n.askS3(c, key)
+	}
+	if !c.hold {
+		n.endCall(c, key)
+	}
+	close(c.done)
+	n.letGo(c)
+	if c.hold {
+		n.flights.outlast(c.run)
+		n.endCall(c, key)
+	}
+}
+
+// toldMeanwhile answers the call with an info that is fresh, and newer than the
+// one seen.
+func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time) bool {
+	info, ok := n.store.Info(key)
+	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, c.whole) {
+		return false
+	}
+	c.info = &info
+	return true
+}
+
+// askS3 asks until there is an answer, or no hope for one.
+func (n *Node) askS3(c *call, key object.Key) {
 	var err error
 	for failures := 1; ; failures++ {
 		if c.whole {
@@ -146,20 +177,12 @@ func (n *Node) answer(c *call, key object.Key) {
 			break
 		}
 	}
-	if err != nil {
-		c.err = asOrigin(err)
-		if n.stands(c, key) {
-			n.remember(key, c.err)
-		}
+	if err == nil {
+		return
 	}
-	if !c.hold {
-		n.endCall(c, key)
-	}
-	close(c.done)
-	n.letGo(c)
-	if c.hold {
-		n.flights.outlast(c.run)
-		n.endCall(c, key)
+	c.err = asOrigin(err)
+	if n.stands(c, key) {
+		n.remember(key, c.err)
 	}
 }
 

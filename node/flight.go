@@ -1,8 +1,6 @@
 package node
 
 import (
-	"context"
-	"errors"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -33,41 +31,6 @@ type flights struct {
 	recent    recent
 	running   int
 	held      int64 // bytes of the budget in use
-}
-
-// run is one GET of consecutive chunks, [next, end), of one version.
-type run struct {
-	at  versionKey
-	key object.Key
-	pin object.Pin
-	// info is set where this node decides it: on the key's owner.
-	info *object.Info
-	// once: the version has no strong ETag, so this GET is the only one. When all
-	// of its bytes are stored it calls whole.
-	once  bool
-	whole func()
-	holes bool // a chunk could not be stored; the fetch's own
-	// anew: the first chunk is fetched although the store has it.
-	anew bool
-	from int64 // its first chunk
-	// first is a GET that is already open, from chunk next on.
-	first *opened
-
-	// Guarded by flights.mu.
-	next, end int64 // chunks; a split lowers end
-	want      int64 // the farthest chunk any reader has asked for
-	readers   int
-	cur       *fill // chunk next while it comes
-	stored    bool  // the last chunk went into the store
-	err       error // why it ended before end
-	done      bool
-	wake      chan struct{} // closed and replaced when any of these changes
-}
-
-// changed wakes whoever waits on the run. flights.mu is held.
-func (r *run) changed() {
-	close(r.wake)
-	r.wake = make(chan struct{})
 }
 
 // want is what a reader lacks of one version: the chunks [from, to).
@@ -229,99 +192,11 @@ func (f *flights) attach(at versionKey, from, to int64) *run {
 	return nil
 }
 
-// leave gives back a reader's place in a run.
-func (f *flights) leave(r *run) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r.readers--
-	if r.readers == 0 {
-		r.changed()
-	}
-}
-
-// await waits until the run's chunk c can be read. It returns its fill, or nil
-// when the run has passed it (look into the store, then ask again), or why the
-// run ended without it. The chunk counts as wanted from now on.
-func (f *flights) await(ctx context.Context, r *run, c int64) (*fill, error) {
-	for {
-		f.mu.Lock()
-		if c > r.want {
-			r.want = c
-			r.changed()
-		}
-		cur, passed, gone, err := r.cur, c < r.next, c >= r.end || r.done, r.err
-		wake := r.wake
-		f.mu.Unlock()
-		switch {
-		case passed:
-			return nil, nil
-		case err != nil:
-			return nil, err
-		case gone:
-			return nil, nil
-		case cur != nil && cur.chunk == c:
-			return cur, nil
-		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// outlast waits until the run has ended.
-func (f *flights) outlast(r *run) {
-	for {
-		f.mu.Lock()
-		done, wake := r.done, r.wake
-		f.mu.Unlock()
-		if done {
-			return
-		}
-		<-wake
-	}
-}
-
-func (f *flights) ended(r *run) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return r.done
-}
-
 // kept returns a chunk that could not be stored and is still in memory.
 func (f *flights) kept(at versionKey, c int64) *fill {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.recent.get(at, c)
-}
-
-// finish takes the run out of the table and tells its readers.
-func (f *flights) finish(r *run, err error) {
-	if errors.Is(err, object.ErrGone) {
-		f.node.forget(r.key, r.pin.Version)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r.done, r.err = true, err
-	if r.cur != nil {
-		r.cur.fail(err)
-		r.cur = nil
-	}
-	runs := f.byVersion[r.at]
-	for i := range runs {
-		if runs[i] == r {
-			runs = append(runs[:i:i], runs[i+1:]...)
-			break
-		}
-	}
-	if len(runs) == 0 {
-		delete(f.byVersion, r.at)
-	} else {
-		f.byVersion[r.at] = runs
-	}
-	f.running--
-	r.changed()
 }
 
 func (f *flights) load() (count int, bytes int64) {

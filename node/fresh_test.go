@@ -66,6 +66,7 @@ func TestAStaleInfoIsConfirmedByOneHead(t *testing.T) {
 	o := c.put("k", "1", 300_000, s3test.Meta{Header: http.Header{"Cache-Control": {"max-age=60, must-revalidate"}}})
 	owner, others := c.owner("k")
 	owner.read(t, get("k"), o)
+	owner.flightsEnd(t) // until then a reader finds the bytes in the flight
 	c.clock.pass(61 * time.Second)
 	if a := others[0].read(t, get("k"), o); a.Outcome != object.Revalidated {
 		t.Errorf("outcome %v, want REVALIDATED", a.Outcome)
@@ -85,6 +86,7 @@ func TestHeadersThatChangedUnderTheSameETagAreTaken(t *testing.T) {
 	o := c.put("k", "1", 100, s3test.Meta{Header: http.Header{"X-Amz-Meta-A": {"1"}}})
 	n := c.nodes["alone"]
 	n.read(t, get("k"), o)
+	n.flightsEnd(t)
 	c.put("k", "1", 100, s3test.Meta{Header: http.Header{"X-Amz-Meta-A": {"2"}}})
 	c.clock.pass(2 * time.Hour)
 	if a := n.read(t, get("k"), o); a.Info.Get("X-Amz-Meta-A") != "2" {

@@ -21,7 +21,7 @@ type known struct {
 // lookup finds the object's info: stored and fresh, stored and confirmed by S3,
 // or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
-	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask, &info) {
+	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask.Key, &info, !ask.HeadOnly) {
 		return n.current(ctx, ask, &info)
 	}
 	if err := n.negatives.get(ask.Key); err != nil {
@@ -34,10 +34,10 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	if !ask.HeadOnly && ask.Range.Kind == object.Whole {
 		q = theWhole
 	}
-	c, joined, err := n.ask(ctx, ask.Key, q)
+	c, joined, err := n.ask(ctx, ask.Key, q, time.Time{})
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
 		n.letGo(c)
-		c, joined, err = n.ask(ctx, ask.Key, onlyBytes)
+		c, joined, err = n.ask(ctx, ask.Key, onlyBytes, time.Time{})
 	}
 	if err != nil {
 		return known{}, err
@@ -54,14 +54,14 @@ func (c *call) headOfUnstrong() bool {
 	return !c.whole && !c.info.Strong() && c.info.Size > 0
 }
 
-// usable reports whether a stored info can answer the ask. Without a strong
-// ETag it can only as long as all its bytes are there too.
-func (n *Node) usable(ask *object.Ask, info *object.Info) bool {
-	if info.Strong() || ask.HeadOnly {
+// usable reports whether a stored info can answer a reader, of bytes perhaps.
+// Without a strong ETag it can only as long as all its bytes are there too.
+func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
+	if info.Strong() || !bytes {
 		return true
 	}
 	for c := range object.Chunks(info.Size) {
-		if !n.store.Has(ask.Key, info.Version, c) {
+		if !n.store.Has(key, info.Version, c) {
 			return false
 		}
 	}
@@ -81,14 +81,14 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 		return k, nil
 	case !suspect && age < k.life.Fresh+k.life.StaleWhileRevalidate:
 		k.outcome = object.Stale
-		n.refresh(ask.Key)
+		n.refresh(ask.Key, info.Validated)
 		return k, nil
 	}
 	q := theInfo
 	if !info.Strong() && info.Size > 0 && !ask.HeadOnly {
 		q = onlyBytes
 	}
-	c, joined, err := n.ask(ctx, ask.Key, q)
+	c, joined, err := n.ask(ctx, ask.Key, q, info.Validated)
 	if err != nil {
 		failed := temporary(err) || errors.Is(err, object.ErrBroken) // a 5xx to the client (RFC 5861 §4)
 		if !suspect && ctx.Err() == nil && failed && age < k.life.Fresh+k.life.StaleIfError {
@@ -99,7 +99,7 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 	}
 	if c.headOfUnstrong() && !ask.HeadOnly { // strong until now
 		n.letGo(c)
-		if c, joined, err = n.ask(ctx, ask.Key, onlyBytes); err != nil {
+		if c, joined, err = n.ask(ctx, ask.Key, onlyBytes, c.info.Validated); err != nil {
 			return known{}, err
 		}
 	}
@@ -113,8 +113,8 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 
 // refresh lets S3 confirm an info while the stale one is served; one call
 // however many readers ask for it.
-func (n *Node) refresh(key object.Key) {
-	if c, _, err := n.call(key, theInfo); err == nil {
+func (n *Node) refresh(key object.Key, seen time.Time) {
+	if c, _, err := n.call(key, theInfo, seen); err == nil {
 		n.letGo(c)
 	}
 }
