@@ -57,7 +57,7 @@ func TestCapacityIsNeverExceeded(t *testing.T) {
 			var peak int64
 			var put []thing
 			rng := rand.New(rand.NewPCG(1, 1))
-			for i := range max(600, int(2*opt.Capacity/size)) {
+			for i := range max(400, int(opt.Capacity/size)) {
 				o := newThing(fmt.Sprint(i), "v", size)
 				o.put(t, s)
 				put = append(put, o)
