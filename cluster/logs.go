@@ -4,6 +4,7 @@ import (
 	"context"
 	"log"
 	"log/slog"
+	"net"
 	"strings"
 )
 
@@ -24,6 +25,11 @@ func (w logWriter) Write(line []byte) (int, error) {
 		level, text = slog.LevelDebug, rest
 	case "[WARN]", "[ERR]", "[ERROR]":
 		text = rest
+	}
+	// Its own sockets close under its last sends: that is no news. The line has
+	// the error as text alone.
+	if strings.Contains(text, net.ErrClosed.Error()) {
+		level = slog.LevelDebug
 	}
 	w.to.Log(context.Background(), level, strings.TrimPrefix(text, "memberlist: "), "room", "gossip")
 	return len(line), nil

@@ -136,7 +136,8 @@ func TestGossipLogLevels(t *testing.T) {
 		"[WARN] memberlist: Refuting":                  "WARN Refuting room=gossip",
 		"[ERR] memberlist: Push/Pull failed":           "WARN Push/Pull failed room=gossip",
 		"[ERROR] memberlist: Failed":                   "WARN Failed room=gossip",
-		"Err: Could not set the deadline":              "WARN Err: Could not set the deadline room=gossip",
+		"[ERR] memberlist: Failed to send gossip to x: write udp y->x: use of closed network connection": "DEBUG Failed to send gossip to x: write udp y->x: use of closed network connection room=gossip",
+		"Err: Could not set the deadline": "WARN Err: Could not set the deadline room=gossip",
 	} {
 		var l lines
 		gossipLog(slog.New(&l)).Print(line)
