@@ -40,7 +40,7 @@ func check(ctx context.Context, o Options) error {
 	defer client.CloseIdleConnections()
 	for _, s := range s3demo.Samples() {
 		for i := range o.Nodes {
-			r := reader{fmt.Sprintf("rook-%d", i), fmt.Sprintf("http://127.0.0.1:%d", o.Port+i), client}
+			r := reader{nodeName(i), fmt.Sprintf("http://127.0.0.1:%d", o.Port+i), client}
 			got := r.check(ctx, s)
 			verdict := "right"
 			if got.problem != nil {

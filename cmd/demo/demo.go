@@ -106,11 +106,13 @@ func startNodes(ctx context.Context, o Options, dir string) ([]*run.Node, error)
 	return nodes, nil
 }
 
+func nodeName(i int) string { return fmt.Sprintf("rook-%d", i) }
+
 // nodeConfig is the configuration of node i, by way of the text that a user
 // would write.
 func nodeConfig(o Options, i int, dir, key string) (*config.Config, error) {
 	text := fmt.Sprintf(`
-node: {name: rook-%[1]d, data_dir: %[2]q}
+node: {name: %[1]s, data_dir: %[2]q}
 server: {address: 127.0.0.1, port: %[3]d}
 admin: {address: 127.0.0.1, port: %[4]d, token: %[5]s}
 cluster: {gossip_key: %[6]q, expect: %[7]d}
@@ -126,7 +128,7 @@ buckets:
       access_key: %[10]s
       secret_key: %[11]s
       path_style: true
-`, i, filepath.Join(dir, fmt.Sprintf("rook-%d", i)), o.Port+i, o.Port+adminOffset+i, adminToken, key, o.Nodes,
+`, nodeName(i), filepath.Join(dir, nodeName(i)), o.Port+i, o.Port+adminOffset+i, adminToken, key, o.Nodes,
 		s3demo.Bucket, o.Port+originOffset, s3demo.AccessKey, s3demo.SecretKey)
 	cfg, _, err := config.Parse(fmt.Sprintf("demo node %d", i), []byte(text), func(string) (string, bool) { return "", false })
 	return cfg, err

@@ -3,17 +3,19 @@ package demo
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"rookery/cmd/s3demo"
 	"rookery/object"
+	"rookery/ring"
 )
 
 // greet prints where everything is and lines to paste.
 func greet(o Options) {
 	fmt.Fprintf(o.Out, "Rookery %s: %d nodes in front of an S3 origin, all on this machine.\n\n", o.Version, o.Nodes)
 	for i := range o.Nodes {
-		fmt.Fprintf(o.Out, "  rook-%d   gateway http://127.0.0.1:%d/public/   admin http://127.0.0.1:%d\n", i, o.Port+i, o.Port+adminOffset+i)
+		fmt.Fprintf(o.Out, "  %s   gateway http://127.0.0.1:%d/public/   admin http://127.0.0.1:%d\n", nodeName(i), o.Port+i, o.Port+adminOffset+i)
 	}
 	fmt.Fprintf(o.Out, "  origin   http://127.0.0.1:%d (bucket %s)\n\nSample objects:\n\n", o.Port+originOffset, s3demo.Bucket)
 	for _, s := range s3demo.Samples() {
@@ -31,13 +33,23 @@ Try:
   # one byte of 256 MiB: one chunk is fetched from S3
   curl -sD- -o /dev/null -r 200000000-200000000 'http://127.0.0.1:%[3]d%[4]s'
 
-  # who owns it, and what this node holds of it
+  # who owns it, and what its owner holds of it
   curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[6]d/admin/ring?key=public:%[7]s'
-  curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[6]d/admin/cache/info?key=public:%[7]s'
+  curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[8]d/admin/cache/info?key=public:%[7]s'
   curl -s http://127.0.0.1:%[6]d/metrics | grep ^rookery_origin
 
 Ctrl-C ends it.
-`, o.Port, path(small), last, path(large), adminToken, admin, url.QueryEscape(large))
+`, o.Port, path(small), last, path(large), adminToken, admin, url.QueryEscape(large), admin+owner(o, large))
+}
+
+// owner returns the number of the node that owns a sample.
+func owner(o Options, key string) int {
+	names := make([]string, o.Nodes)
+	for i := range names {
+		names[i] = nodeName(i)
+	}
+	first := ring.Build(names).Owners(object.Key{Bucket: "public", Name: key}, 0)[0]
+	return slices.Index(names, first)
 }
 
 // pick returns the first sample of a size.
