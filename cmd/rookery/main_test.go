@@ -17,7 +17,13 @@ import (
 	"rookery/object"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is rookery itself where a test has started this binary as such.
+func TestMain(m *testing.M) {
+	if os.Getenv(asRookery) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const token = "s3cret-token"
 
