@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -164,16 +163,4 @@ func (c *Chunk) readBlocks(p []byte, first int) error {
 		return nil
 	}
 	return c.s.wrong(&found{ix: c.ix, seg: c.seg, at: c.at}, c.entryKey[:], err)
-}
-
-// readAll verifies all of the chunk, using buf, which holds a block.
-func (c *Chunk) readAll(buf []byte) error {
-	for off := int64(0); off < int64(c.at.payload); {
-		n, err := c.ReadAt(buf[:min(object.BlockBytes, int64(c.at.payload)-off)], off)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		off += int64(n)
-	}
-	return nil
 }

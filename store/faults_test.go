@@ -158,6 +158,37 @@ func TestFullDiskIsNoOutage(t *testing.T) {
 	}
 }
 
+// TestReadErrorIsAMissForNow shows that what cannot be read is a miss, is not
+// taken for corrupt, and is there again when the disk reads again.
+func TestReadErrorIsAMissForNow(t *testing.T) {
+	clock, bad := newClock(), &faults{}
+	opt := tiny(errorfs.Wrap(vfs.NewMem(), bad), "d", clock)
+	s := mustOpen(t, opt)
+	defer mustClose(t, s)
+	o := newThing("k", "v", 100_000)
+	o.put(t, s)
+	c, err := s.Chunk(o.key(), o.version(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	bad.set(0, on(syscall.EIO, ".seg", errorfs.OpFileReadAt))
+	if _, err := c.ReadAt(make([]byte, 10), 0); !errors.Is(err, ErrMiss) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("an open chunk: %v", err)
+	}
+	if _, err := s.Chunk(o.key(), o.version(), 0); !errors.Is(err, ErrMiss) {
+		t.Errorf("a chunk: %v", err)
+	}
+	if _, ok := s.Info(o.key()); ok {
+		t.Error("an info was read from a disk that does not read")
+	}
+	bad.set(0, nil)
+	o.mustHave(t, s)
+	if n, st := s.counts.readErrors.Get(), s.Stats(); n != 3 || st.CorruptRecords != 0 {
+		t.Errorf("%d read errors and %d corrupt records counted", n, st.CorruptRecords)
+	}
+}
+
 // TestKeeperNoticesSpace shows that a full disk is tried again although nobody
 // stores anything.
 func TestKeeperNoticesSpace(t *testing.T) {
