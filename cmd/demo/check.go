@@ -22,6 +22,15 @@ type reader struct {
 	client *http.Client
 }
 
+// question is one request for a sample, and what its answer must be: a status,
+// and the bytes [from, to).
+type question struct {
+	method   string
+	header   http.Header
+	status   int
+	from, to int64
+}
+
 // result is what reading one sample through one node gave.
 type result struct {
 	cache   string // X-Cache of the whole read
@@ -68,7 +77,7 @@ func check(ctx context.Context, o Options) error {
 func (r reader) check(ctx context.Context, s pattern.Object) result {
 	var out result
 	begun := time.Now()
-	whole, err := r.read(ctx, s, http.MethodGet, nil, http.StatusOK, 0, s.Size)
+	whole, err := r.read(ctx, s, question{http.MethodGet, nil, http.StatusOK, 0, s.Size})
 	out.took = time.Since(begun)
 	if err != nil {
 		out.problem = fmt.Errorf("whole: %w", err)
@@ -80,7 +89,7 @@ func (r reader) check(ctx context.Context, s pattern.Object) result {
 }
 
 func (r reader) checkHead(ctx context.Context, s pattern.Object, whole http.Header) error {
-	head, err := r.read(ctx, s, http.MethodHead, nil, http.StatusOK, 0, s.Size)
+	head, err := r.read(ctx, s, question{http.MethodHead, nil, http.StatusOK, 0, s.Size})
 	if err != nil {
 		return fmt.Errorf("HEAD: %w", err)
 	}
@@ -108,12 +117,13 @@ func (r reader) checkRanges(ctx context.Context, s pattern.Object) error {
 		spans = nil
 	}
 	for _, sp := range spans {
-		if _, err := r.read(ctx, s, http.MethodGet, http.Header{"Range": {sp.header}}, http.StatusPartialContent, sp.from, sp.to); err != nil {
+		q := question{http.MethodGet, http.Header{"Range": {sp.header}}, http.StatusPartialContent, sp.from, sp.to}
+		if _, err := r.read(ctx, s, q); err != nil {
 			return fmt.Errorf("%s: %w", sp.header, err)
 		}
 	}
 	past := http.Header{"Range": {fmt.Sprintf("bytes=%d-", s.Size)}}
-	if _, err := r.read(ctx, s, http.MethodGet, past, http.StatusRequestedRangeNotSatisfiable, 0, 0); err != nil {
+	if _, err := r.read(ctx, s, question{http.MethodGet, past, http.StatusRequestedRangeNotSatisfiable, 0, 0}); err != nil {
 		return fmt.Errorf("a range past the end: %w", err)
 	}
 	return nil
@@ -135,40 +145,40 @@ func (r reader) checkConditions(ctx context.Context, s pattern.Object, whole htt
 		if s.Size > 8<<20 && c.to > 0 {
 			continue // the whole has been compared once
 		}
-		if _, err := r.read(ctx, s, http.MethodGet, http.Header{c.name: {c.value}}, c.status, 0, c.to); err != nil {
+		if _, err := r.read(ctx, s, question{http.MethodGet, http.Header{c.name: {c.value}}, c.status, 0, c.to}); err != nil {
 			return fmt.Errorf("%s: %s: %w", c.name, c.value, err)
 		}
 	}
 	return nil
 }
 
-// read sends one request and compares the answer's status and, where there are
-// to be bytes, each of [from, to). It returns the answer's header.
-func (r reader) read(ctx context.Context, s pattern.Object, method string, header http.Header, status int, from, to int64) (http.Header, error) {
+// read sends one request and compares the answer with what it must be, each byte
+// of it. It returns the answer's header.
+func (r reader) read(ctx context.Context, s pattern.Object, q question) (http.Header, error) {
 	u, err := url.Parse(r.base + path(s.Key))
 	if err != nil {
 		return nil, err
 	}
-	request := (&http.Request{Method: method, URL: u, Host: u.Host, Header: header}).WithContext(ctx)
+	request := (&http.Request{Method: q.method, URL: u, Host: u.Host, Header: q.header}).WithContext(ctx)
 	response, err := r.client.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != status {
-		return nil, fmt.Errorf("status %d, want %d", response.StatusCode, status)
+	if response.StatusCode != q.status {
+		return nil, fmt.Errorf("status %d, want %d", response.StatusCode, q.status)
 	}
-	if status != http.StatusOK && status != http.StatusPartialContent {
+	if q.status != http.StatusOK && q.status != http.StatusPartialContent {
 		_, err := io.Copy(io.Discard, response.Body)
 		return response.Header, err
 	}
-	if response.ContentLength != to-from {
-		return nil, fmt.Errorf("content length %d, want %d", response.ContentLength, to-from)
+	if response.ContentLength != q.to-q.from {
+		return nil, fmt.Errorf("content length %d, want %d", response.ContentLength, q.to-q.from)
 	}
-	if method == http.MethodHead {
+	if q.method == http.MethodHead {
 		return response.Header, nil
 	}
-	_, err = s.CheckReader(response.Body, from, to)
+	_, err = s.CheckReader(response.Body, q.from, q.to)
 	return response.Header, err
 }
 

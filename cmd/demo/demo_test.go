@@ -188,8 +188,12 @@ func TestAPortInUseIsNamed(t *testing.T) {
 func TestOptionsThatCannotBeMet(t *testing.T) {
 	emptyTemp(t)
 	for _, o := range []Options{
-		{Nodes: 0, Port: 18080}, {Nodes: -1, Port: 18080}, {Nodes: 10, Port: 18080},
-		{Nodes: 3, Port: 0}, {Nodes: 3, Port: -5}, {Nodes: 3, Port: 65_000},
+		{Nodes: 0, Port: 18080},
+		{Nodes: -1, Port: 18080},
+		{Nodes: 10, Port: 18080},
+		{Nodes: 3, Port: 0},
+		{Nodes: 3, Port: -5},
+		{Nodes: 3, Port: 65_000},
 	} {
 		o.Out, o.Log = io.Discard, io.Discard
 		if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "--") {

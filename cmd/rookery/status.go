@@ -77,7 +77,7 @@ func (s *status) text() string {
 	}
 	fmt.Fprintln(table)
 	s.cacheTable(table)
-	table.Flush() // a strings.Builder takes everything
+	_ = table.Flush() // a strings.Builder takes everything
 	return out.String()
 }
 
