@@ -26,6 +26,8 @@ func (s *session) answer(ctx context.Context, r request) bool {
 	buf := s.server.buffers.get()
 	defer s.server.buffers.put(buf)
 	w := &reply{session: s, ctx: ctx, ask: r.ask, out: buf[:0]}
+	s.busy()
+	defer s.quiet()
 	a, err := s.server.opts.Handler.OpenLocal(ctx, r.ask)
 	if err != nil {
 		return w.fail(err)

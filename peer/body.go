@@ -94,7 +94,24 @@ func (b *body) Close() error {
 }
 
 func (b *body) next(p []byte) (int, error) {
-	return b.receive(p, time.Now().Add(b.client.opts.StallTimeout))
+	return b.receive(p, time.Time{})
+}
+
+// header reads the header of the next frame that is more than a sign of life.
+// Without a deadline each such sign gives the node as long again.
+func (b *body) header(deadline time.Time) (frameType, int, error) {
+	for {
+		limit := deadline
+		if limit.IsZero() {
+			limit = time.Now().Add(b.client.opts.FirstByte)
+		}
+		// It fails only on a connection that has ended, of which the read tells more.
+		_ = b.conn.SetReadDeadline(limit)
+		t, length, err := b.conn.readHeader()
+		if err != nil || t != frameWait {
+			return t, length, err
+		}
+	}
 }
 
 // receive reads the next data frame: into p if it fits there, and its length is
@@ -104,7 +121,7 @@ func (b *body) next(p []byte) (int, error) {
 func (b *body) receive(p []byte, deadline time.Time) (int, error) {
 	n, err := b.frame(p, deadline)
 	if err == nil && b.left == 0 {
-		if err = b.end(); err == nil {
+		if err = b.end(deadline); err == nil {
 			b.err = io.EOF
 		}
 	}
@@ -117,10 +134,7 @@ func (b *body) receive(p []byte, deadline time.Time) (int, error) {
 
 // frame reads one data frame, or the end frame of an answer that failed early.
 func (b *body) frame(p []byte, deadline time.Time) (int, error) {
-	if err := b.conn.SetReadDeadline(deadline); err != nil {
-		return 0, err
-	}
-	t, length, err := b.conn.readHeader()
+	t, length, err := b.header(deadline)
 	if err != nil {
 		return 0, noEOF(err)
 	}
@@ -148,8 +162,8 @@ func (b *body) frame(p []byte, deadline time.Time) (int, error) {
 }
 
 // end reads the end frame behind the last data frame.
-func (b *body) end() error {
-	t, length, err := b.conn.readHeader()
+func (b *body) end(deadline time.Time) error {
+	t, length, err := b.header(deadline)
 	if err != nil {
 		return noEOF(err)
 	}

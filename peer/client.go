@@ -27,10 +27,11 @@ type ClientOptions struct {
 	Resolve func(node string) (addr string, ok bool)
 
 	ConnectTimeout time.Duration // for the TCP connection; 0: 250 ms
-	// FirstByte is how long a node may take to finish a handshake, and again to
-	// say what its answer is; 0: 5 s.
+	// FirstByte is how long a node may be silent: in a handshake, before its
+	// answer, and within it. A node that waits for S3 says so, and is not silent.
+	// 0: 5 s.
 	FirstByte      time.Duration
-	StallTimeout   time.Duration // for each further frame, and to take an ask; 0: 30 s
+	StallTimeout   time.Duration // to take an ask; 0: 30 s
 	IdleTimeout    time.Duration // how long an unused connection is kept; 0: 1 min
 	MaxIdlePerNode int           // how many of them; 0: 64
 
@@ -175,10 +176,7 @@ func (c *Client) roundTrip(ctx context.Context, b *body, ask *object.Ask) (head,
 	if err := b.conn.send(endFrame(frame, 0), c.opts.StallTimeout); err != nil {
 		return head{}, silence(err)
 	}
-	if err := b.conn.SetReadDeadline(time.Now().Add(c.opts.FirstByte)); err != nil {
-		return head{}, silence(err)
-	}
-	t, length, err := b.conn.readHeader()
+	t, length, err := b.header(time.Time{})
 	if err != nil {
 		return head{}, silence(err)
 	}

@@ -14,6 +14,10 @@
 //	client: ask{object.Ask, time left}
 //	server: head{error} | head{answer} [data{crc, bytes}... end{error or ok}]
 //
+// with a wait{} between any two frames, and before the head, whenever the owner
+// has to wait for S3: so an owner that is slow because S3 is can be told from one
+// that is gone, and silence alone means the latter.
+//
 // A frame is a length, a type and a payload; each type and each field has a
 // maximum. Integers are little endian, as in the encodings of package object.
 // The last bytes of a body are given to its reader only after the end frame has

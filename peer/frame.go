@@ -28,6 +28,7 @@ const (
 	frameHead    frameType = 4
 	frameData    frameType = 5
 	frameEnd     frameType = 6
+	frameWait    frameType = 7 // the owner is alive, and waits itself
 )
 
 // The largest payload of each type, in bytes.
@@ -62,6 +63,8 @@ func maxPayload(t frameType) int {
 		return crcBytes + maxDataBytes
 	case frameEnd:
 		return maxEndBytes
+	case frameWait:
+		return 0
 	}
 	return -1
 }

@@ -43,7 +43,13 @@ type ServerOptions struct {
 
 	Log     *slog.Logger // nil: none
 	Metrics *metrics.Set // one Server a Set; nil: private
+
+	beat time.Duration // tests: another beatInterval
 }
+
+// beatInterval is how often an owner that waits says so. The client's FirstByte
+// must be several times as long.
+const beatInterval = 250 * time.Millisecond
 
 // Server answers other nodes on one listener.
 type Server struct {
@@ -68,6 +74,7 @@ type Server struct {
 // Close.
 func Serve(o ServerOptions) *Server {
 	o.MaxConns = cmp.Or(o.MaxConns, 4096)
+	o.beat = cmp.Or(o.beat, beatInterval)
 	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))

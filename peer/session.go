@@ -21,6 +21,10 @@ type session struct {
 	secure *tls.Conn
 	below  *gatherer
 	peer   string // the asker's name, once it is known
+
+	writing chan struct{} // full while frames are written
+	waiting bool          // an answer is being made; guarded by writing
+	pulse   *time.Timer
 }
 
 // request is an ask as it came off the wire.
@@ -36,7 +40,10 @@ const recordBytes = 16 << 10
 func newSession(s *Server, raw net.Conn) *session {
 	below := &gatherer{Conn: raw}
 	secure := tls.Server(below, s.tls)
-	return &session{server: s, wire: wire{Conn: secure, raw: raw}, secure: secure, below: below}
+	return &session{
+		server: s, wire: wire{Conn: secure, raw: raw}, secure: secure, below: below,
+		writing: make(chan struct{}, 1),
+	}
 }
 
 // run serves the connection until it ends.
@@ -46,6 +53,8 @@ func (s *session) run() {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.server.ctx)
+	s.pulse = time.AfterFunc(s.server.opts.beat, s.beat)
+	defer s.quiet()
 	asks := make(chan request)
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -164,8 +173,49 @@ func (s *session) judge(self, other *hello) reason {
 	return why
 }
 
+// busy lets the asker know from now on, until quiet, that an answer is being
+// made, however long that takes.
+func (s *session) busy() {
+	s.writing <- struct{}{}
+	defer s.written()
+	s.waiting = true
+	s.pulse.Reset(s.server.opts.beat)
+}
+
+// quiet ends what busy began. No beat is written after it.
+func (s *session) quiet() {
+	s.pulse.Stop()
+	s.writing <- struct{}{}
+	defer s.written()
+	s.waiting = false
+}
+
+func (s *session) written() { <-s.writing }
+
+// beat tells the asker that this node is alive. Frames that are being written
+// tell it as well.
+func (s *session) beat() {
+	select {
+	case s.writing <- struct{}{}:
+	default:
+		s.pulse.Reset(s.server.opts.beat)
+		return
+	}
+	defer s.written()
+	if !s.waiting {
+		return
+	}
+	if s.wire.send(beginFrame(nil, frameWait), s.server.opts.StallTimeout) != nil {
+		s.wire.abort()
+		return
+	}
+	s.pulse.Reset(s.server.opts.beat)
+}
+
 // send writes whole frames, in one system call where TLS would take several.
 func (s *session) send(frames []byte) error {
+	s.writing <- struct{}{}
+	defer s.written()
 	within := s.server.opts.StallTimeout
 	if len(frames) <= recordBytes {
 		return s.wire.send(frames, within)

@@ -58,8 +58,20 @@ func (p *pipes) dial(ctx context.Context, _ string) (net.Conn, error) {
 // startPiped is startPair in a bubble. All times are the defaults.
 func startPiped(t *testing.T, h handlerFunc) (*Client, *Server) {
 	t.Helper()
+	return startBeating(t, h, 0)
+}
+
+// startFrozen is startPiped with an owner that gives no sign of life, as one that
+// has been stopped.
+func startFrozen(t *testing.T, h handlerFunc) (*Client, *Server) {
+	t.Helper()
+	return startBeating(t, h, time.Hour)
+}
+
+func startBeating(t *testing.T, h handlerFunc, beat time.Duration) (*Client, *Server) {
+	t.Helper()
 	p := newPipes()
-	s := startServer(t, ServerOptions{Listener: p, Handler: h})
+	s := startServer(t, ServerOptions{Listener: p, Handler: h, beat: beat})
 	id := identity(t, "asker")
 	id.sessions = nil // nobody reads a ticket off a pipe while both sides write
 	c := NewClient(ClientOptions{Self: "asker", Identity: id, Dial: p.dial, Resolve: func(string) (string, bool) { return "", true }})
@@ -151,7 +163,7 @@ func TestAStoppedReaderFreesTheOwner(t *testing.T) {
 func TestASilentOwnerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		woken := make(chan struct{})
-		client, _ := startPiped(t, func(ctx context.Context, _ *object.Ask) (*object.Answer, error) {
+		client, _ := startFrozen(t, func(ctx context.Context, _ *object.Ask) (*object.Answer, error) {
 			<-ctx.Done()
 			close(woken)
 			return nil, ctx.Err()
@@ -165,6 +177,44 @@ func TestASilentOwnerIsGivenUp(t *testing.T) {
 		})
 	})
 }
+
+// An owner that waits for S3, before its answer or within it, is not given up.
+func TestAnOwnerThatWaitsForS3IsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testObject(3 * maxDataBytes)
+		client, _ := startPiped(t, func(context.Context, *object.Ask) (*object.Answer, error) {
+			time.Sleep(17 * time.Second)
+			return &object.Answer{Info: infoOf(o), Length: o.Size, Body: &slowBody{Reader: o.Reader(), by: 40 * time.Second}}, nil
+		})
+		for range 2 { // the second on the same connection
+			a, err := client.Open(t.Context(), "owner", &object.Ask{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := o.CheckReader(a.Body, 0, o.Size); err != nil {
+				t.Fatal(err)
+			}
+			a.Body.Close()
+			time.Sleep(10 * time.Second)
+		}
+		if n := client.dials.Get(); n != 1 {
+			t.Errorf("%d connections, want one", n)
+		}
+	})
+}
+
+// slowBody takes its time for each read.
+type slowBody struct {
+	io.Reader
+	by time.Duration
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	time.Sleep(b.by)
+	return b.Reader.Read(p)
+}
+
+func (b *slowBody) Close() error { return nil }
 
 func TestTheAskersTimeIsTheHandlersTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -192,9 +242,9 @@ func TestTheAskersTimeIsTheHandlersTime(t *testing.T) {
 func TestAnOwnerThatStopsInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := make(chan struct{})
-		client, _ := startPiped(t, hangingHandler(closed))
+		client, _ := startFrozen(t, hangingHandler(closed))
 		a := openScript(t, t.Context(), client)
-		within(t, 30*time.Second, func() {
+		within(t, 5*time.Second, func() {
 			if _, err := a.Body.Read(make([]byte, 1)); !errors.Is(err, object.ErrUnreachable) {
 				t.Errorf("error %v", err)
 			}
