@@ -61,6 +61,9 @@ func (s *Store) walk(seg *segment, offset int64, fn func(offset int64, h *header
 // readHeader reads the header at offset of a segment that ends at end, whatever
 // its length, into buf.
 func readHeader(seg *segment, buf []byte, offset, end int64) (header, error) {
+	if offset > end {
+		return header{}, errShortRecord // the file lost its end after the index was written
+	}
 	for _, n := range [...]int64{walkBytes, int64(len(buf))} {
 		b := buf[:min(n, int64(len(buf)), end-offset)]
 		if err := readFull(seg.file, b, offset); errors.Is(err, io.ErrUnexpectedEOF) {
