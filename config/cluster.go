@@ -24,7 +24,7 @@ type Cluster struct {
 	Expect      int           // how many nodes, itself included, it waits for before it serves
 	Lease       time.Duration // how long a node believes what it holds while cut off
 	ForgetAfter time.Duration // a member gone for so long is removed
-	PeerTimeout time.Duration // until the first byte of an owner's answer
+	PeerTimeout time.Duration // how long an owner may be silent
 }
 
 // PeerTLS names the files of an own PKI (PEM).
@@ -61,7 +61,7 @@ func readCluster(s *section, c *Config) {
 	s.integer("expect", &k.Expect, 1, 10000)
 	s.duration("lease", &k.Lease, time.Second, time.Minute)
 	s.duration("forget_after", &k.ForgetAfter, time.Minute, 365*24*time.Hour)
-	s.duration("peer_timeout", &k.PeerTimeout, 100*time.Millisecond, time.Minute)
+	s.duration("peer_timeout", &k.PeerTimeout, time.Second, time.Minute)
 	checkEncrypted(s, k)
 
 	s.warnUnused("founder", k.Founder != founderOf(c.Node.Name, k), noCouncil)

@@ -17,8 +17,12 @@ func (c *Core) finish(ctx context.Context, a *Answer, sent int64, err error) {
 	if err != nil {
 		c.aborted(ctx, a, sent, err)
 	}
-	if c.accessLog != nil && c.accessLog.Enabled(ctx, slog.LevelInfo) {
-		c.accessLog.LogAttrs(ctx, slog.LevelInfo, "request", a.line(sent, took)...)
+	level := slog.LevelInfo
+	if a.probe {
+		level = slog.LevelDebug // a load balancer asks every second
+	}
+	if c.accessLog != nil && c.accessLog.Enabled(ctx, level) {
+		c.accessLog.LogAttrs(ctx, level, "request", a.line(sent, took)...)
 	}
 }
 

@@ -109,18 +109,21 @@ func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 // answer routes, parses, asks the node and fills a; nothing is looked up before
 // all of the request has been understood.
 func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
+	t, err := parseTarget(r.Target, r.Host)
+	if err == nil {
+		a.resource = t.path
+	}
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return methodNotAllowed
 	}
-	t, err := parseTarget(r.Target, r.Host)
 	if err != nil {
 		return err
 	}
-	a.resource = t.path
 	bucket, virtual := c.routes.virtual(t.host)
 	name := t.path[1:]
 	if !virtual {
 		if probe := c.probe(t.path); probe != nil {
+			a.probe = true
 			a.plain(probe())
 			return nil
 		}

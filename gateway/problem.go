@@ -92,7 +92,7 @@ func originProblem(e *object.OriginError) *problem {
 			p.code = codeOfStatus(e.Status)
 		}
 		if p.message == "" {
-			p.message = http.StatusText(e.Status)
+			p.message = messageOf(p.code, e.Status)
 		}
 		return p
 	}
@@ -127,6 +127,17 @@ func codeOfStatus(status int) string {
 		return "SlowDown"
 	}
 	return "InvalidRequest"
+}
+
+// messageOf is S3's text for a code that came without one.
+func messageOf(code string, status int) string {
+	switch code {
+	case "NoSuchKey":
+		return "The specified key does not exist."
+	case "AccessDenied":
+		return "Access Denied"
+	}
+	return http.StatusText(status)
 }
 
 // unsatisfiable is invalidRange with the size that the range missed (RFC 9110

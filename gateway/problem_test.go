@@ -23,8 +23,8 @@ func TestErrorsToAnswers(t *testing.T) {
 	}{
 		{origin(404, "NoSuchKey", "The specified key does not exist.", 0), 404, "NoSuchKey", 0, "The specified key does not exist."},
 		{origin(404, "NoSuchVersion", "m", 0), 404, "NoSuchVersion", 0, "m"},
-		{origin(404, "", "", 0), 404, "NoSuchKey", 0, "Not Found"},
-		{origin(403, "", "", 0), 403, "AccessDenied", 0, "Forbidden"},
+		{origin(404, "", "", 0), 404, "NoSuchKey", 0, "The specified key does not exist."},
+		{origin(403, "", "", 0), 403, "AccessDenied", 0, "Access Denied"},
 		{origin(403, "InvalidObjectState", "frozen", 0), 403, "InvalidObjectState", 0, "frozen"},
 		{origin(400, "", "", 0), 400, "InvalidRequest", 0, ""},
 		{origin(405, "", "", 0), 405, "MethodNotAllowed", 0, ""},

@@ -128,6 +128,9 @@ func TestErrorsOnTheWire(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got.header.Get(name), value)
 		}
 	}
+	if refused := f.do("DELETE", "/public/a"); refused.status != 405 || !strings.Contains(string(refused.body), "<Resource>/public/a</Resource>") {
+		t.Errorf("DELETE: %d %s", refused.status, refused.body)
+	}
 	get := f.do("GET", "/public/a", "X-Request-ID", "x")
 	head := f.do("HEAD", "/public/a", "X-Request-ID", "x")
 	if head.status != 503 || len(head.body) != 0 {

@@ -17,8 +17,8 @@ type Freshness struct {
 
 // Lifetime is how one info may be used, counted from its Validated.
 type Lifetime struct {
-	// Keep is false for no-store and private: a shared cache keeps nothing of it
-	// (RFC 9111 §5.2.2.5, §5.2.2.7).
+	// Keep is false for no-store, private and "Vary: *": a shared cache keeps
+	// nothing of it (RFC 9111 §5.2.2.5, §5.2.2.7, §4.1).
 	Keep                 bool
 	Fresh                time.Duration
 	StaleWhileRevalidate time.Duration
@@ -38,6 +38,8 @@ func (f Freshness) Lifetime(i *Info) Lifetime {
 			control += "," + h.Value
 		case "Expires":
 			expires = h.Value
+		case "Vary":
+			l.Keep = l.Keep && !strings.Contains(h.Value, "*") // matches no request (RFC 9111 §4.1)
 		}
 	}
 	if expires != "" {

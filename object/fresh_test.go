@@ -25,6 +25,8 @@ func TestLifetime(t *testing.T) {
 		{"must-revalidate", []Field{{"Cache-Control", "must-revalidate"}}, strict(time.Hour)},
 		{"no-store", []Field{{"Cache-Control", "no-store"}}, with(func(l *Lifetime) { l.Keep = false })},
 		{"private", []Field{{"Cache-Control", "private"}}, with(func(l *Lifetime) { l.Keep = false })},
+		{"Vary: *", []Field{{"Vary", "Origin, *"}}, with(func(l *Lifetime) { l.Keep = false })},
+		{"Vary", []Field{{"Vary", "Origin"}}, plain},
 		{"not a number says nothing", []Field{{"Cache-Control", "max-age=-5, s-maxage"}}, strict(time.Hour)},
 		{"too large is very long", []Field{{"Cache-Control", "max-age=99999999999999999999"}}, with(func(l *Lifetime) { l.Fresh = maxDelta * time.Second })},
 		{"stale windows", []Field{{"Cache-Control", "stale-while-revalidate=7, stale-if-error=8"}}, with(func(l *Lifetime) {

@@ -46,9 +46,19 @@ func TestChunkReadAtAnyPlace(t *testing.T) {
 	defer c.Close()
 	const b = object.BlockBytes
 	for _, at := range []struct{ off, n, want int64 }{
-		{0, 1, 1}, {0, b, b}, {0, b + 1, b + 1}, {1, b, b}, {b, 2 * b, 2 * b}, {b - 1, 2, 2},
-		{0, 3*b + 100, 3*b + 100}, {3 * b, 100, 100}, {3*b + 99, 1, 1}, {3*b + 50, 100, 50},
-		{2*b + 7, 2 * b, b + 93}, {3*b + 100, 5, 0}, {0, 0, 0},
+		{0, 1, 1},
+		{0, b, b},
+		{0, b + 1, b + 1},
+		{1, b, b},
+		{b, 2 * b, 2 * b},
+		{b - 1, 2, 2},
+		{0, 3*b + 100, 3*b + 100},
+		{3 * b, 100, 100},
+		{3*b + 99, 1, 1},
+		{3*b + 50, 100, 50},
+		{2*b + 7, 2 * b, b + 93},
+		{3*b + 100, 5, 0},
+		{0, 0, 0},
 	} {
 		p := make([]byte, at.n)
 		n, err := c.ReadAt(p, at.off)

@@ -44,14 +44,22 @@ const adminToken = "demo"
 
 var errCheck = errors.New("the check failed")
 
-// Run starts the origin and the nodes, and ends them when ctx ends or the check
-// is done. It leaves nothing behind but what is in Dir.
-func Run(ctx context.Context, o Options) (err error) {
+// Validate says what is wrong with the options, in the words of the command line.
+func (o Options) Validate() error {
 	if o.Nodes < 1 || o.Nodes > maxNodes {
 		return fmt.Errorf("--nodes %d: from 1 to %d nodes can be had", o.Nodes, maxNodes)
 	}
 	if o.Port < 1 || o.Port+adminOffset+o.Nodes > 65536 {
 		return fmt.Errorf("--port %d: the admin ports from %d on would not exist", o.Port, o.Port+adminOffset)
+	}
+	return nil
+}
+
+// Run starts the origin and the nodes, and ends them when ctx ends or the check
+// is done. It leaves nothing behind but what is in Dir.
+func Run(ctx context.Context, o Options) (err error) {
+	if err := o.Validate(); err != nil {
+		return err
 	}
 	dir := o.Dir
 	if dir == "" {

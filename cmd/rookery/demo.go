@@ -19,6 +19,9 @@ func (demoCmd) Help() string {
 		"Example:\n\n\trookery demo --port 8080\n\trookery demo --check\n"
 }
 
+// Validate makes options that cannot be had wrong usage.
+func (c *demoCmd) Validate() error { return demo.Options{Nodes: c.Nodes, Port: c.Port}.Validate() }
+
 // Run runs the demo until ctx ends, or until its check has.
 func (c *demoCmd) Run(ctx context.Context, p *process) error {
 	return demo.Run(ctx, demo.Options{

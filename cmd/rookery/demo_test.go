@@ -78,10 +78,10 @@ func pasteCurlLines(t *testing.T, greeting string) {
 
 func TestDemoRefusesWhatItCannotDo(t *testing.T) {
 	r := rookery(t, nil, "demo", "--port", "0")
-	if r.code != exitFailed || !strings.Contains(r.stderr, "--port 0") {
+	if r.code != exitUsage || !strings.Contains(r.stderr, "--port 0") {
 		t.Errorf("%+v", r)
 	}
-	if r = rookery(t, nil, "demo", "--nodes", "10"); r.code != exitFailed || !strings.Contains(r.stderr, "--nodes 10") {
+	if r = rookery(t, nil, "demo", "--nodes", "10"); r.code != exitUsage || !strings.Contains(r.stderr, "--nodes 10") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -130,6 +130,8 @@ func TestWrongUsage(t *testing.T) {
 		{"ring public:a --offset=-1", "--offset"},
 		{"ring public:a --offset=x", "--offset"},
 		{"check", "--config"},
+		{"demo --nodes 0", "--nodes 0"},
+		{"demo --port 99999", "--port 99999"},
 	}
 	for _, c := range cases {
 		t.Run(c.args, func(t *testing.T) {

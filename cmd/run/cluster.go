@@ -16,6 +16,10 @@ import (
 // serves without them.
 const aloneAfter = 10 * time.Second
 
+// askerStall is how long another node may take no bytes. It is more than the
+// gateway gives a client, for whose sake the other node may be waiting.
+const askerStall = 90 * time.Second
+
 func (n *Node) identity() (*peer.Identity, error) {
 	c := &n.cfg.Cluster
 	if t := c.PeerTLS; t != nil {
@@ -88,7 +92,7 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 	}
 	s := peer.Serve(peer.ServerOptions{
 		Listener: ln, Identity: id, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(),
-		Member: n.members.known, Handler: n.node, Log: n.log, Metrics: n.metrics,
+		Member: n.members.known, Handler: n.node, StallTimeout: askerStall, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("listener for other nodes", func(ctx context.Context) error {
 		if err := s.Shutdown(ctx); err != nil {
@@ -150,7 +154,8 @@ func (n *Node) waitForOthers(ctx context.Context) {
 		select {
 		case <-changed:
 		case <-timer.C:
-			n.log.Warn("serving without the nodes that are expected", "expected", n.cfg.Cluster.Expect, "there", count)
+			n.log.Warn("serving without others: too few nodes are there, or none answers", "expected", n.cfg.Cluster.Expect,
+				"there", count, "joined", n.cluster.Joined())
 			return
 		case <-ctx.Done():
 			return

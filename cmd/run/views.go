@@ -32,6 +32,10 @@ func (n *Node) health() admin.Health {
 		h.State = admin.HealthDegraded
 		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
 	}
+	if !n.cfg.Cluster.Alone() && !n.cluster.Joined() {
+		h.State = admin.HealthDegraded
+		h.Reasons = append(h.Reasons, "no other node has answered yet: see cluster.join and cluster.gossip_key")
+	}
 	return h
 }
 

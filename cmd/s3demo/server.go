@@ -38,7 +38,7 @@ func Start(address string) (*Server, error) {
 		return nil, fmt.Errorf("the demo's S3 cannot listen: %w", err)
 	}
 	s := &Server{
-		URL:  "http://" + listener.Addr().String(),
+		URL: "http://" + listener.Addr().String(),
 		// gofakes3 writes some headers twice, which net/http would tell the world.
 		http: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)},
 	}
