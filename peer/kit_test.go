@@ -147,7 +147,6 @@ func checkAnswer(t testing.TB, a *object.Answer, o pattern.Object, from, to int6
 
 // script is a body that plays its steps in turn and tells when it is closed.
 type script struct {
-	ctx    context.Context
 	steps  []func(p []byte) (int, error)
 	closed chan struct{}
 	once   sync.Once

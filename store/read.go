@@ -35,27 +35,26 @@ const walkBytes = 4096
 // walk calls fn for each record of a segment from offset on, until fn fails or
 // the bytes are no record of this segment: the end of what was written, or of
 // what a crash left. The header is fn's only during the call.
-// It returns where it ended.
-func (s *Store) walk(seg *segment, offset int64, fn func(offset int64, h *header) error) (int64, error) {
+func (s *Store) walk(seg *segment, offset int64, fn func(offset int64, h *header) error) error {
 	buf := s.buffer()
 	defer s.buffers.Put(buf)
 	for end := seg.size.Load(); offset < end; {
 		h, err := readHeader(seg, buf[:maxHeaderBytes], offset, end)
 		if errors.Is(err, errNoRecord) || errors.Is(err, errShortRecord) {
-			return offset, nil
+			return nil
 		}
 		if err != nil {
-			return offset, fmt.Errorf("walk %s: %w", seg.path, err)
+			return fmt.Errorf("walk %s: %w", seg.path, err)
 		}
 		if h.segment != seg.id || offset+h.recordBytes() > end {
-			return offset, nil
+			return nil
 		}
 		if err := fn(offset, &h); err != nil {
-			return offset, err
+			return err
 		}
 		offset += h.recordBytes()
 	}
-	return offset, nil
+	return nil
 }
 
 // readHeader reads the header at offset of a segment that ends at end, whatever

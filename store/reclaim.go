@@ -91,7 +91,7 @@ func (s *Store) reclaimOne() bool {
 // removes them.
 func (s *Store) retireAll(ix *index, seg *segment) {
 	copying := true
-	_, err := s.walk(seg, 0, func(offset int64, h *header) error {
+	err := s.walk(seg, 0, func(offset int64, h *header) error {
 		at := location{segment: seg.id, offset: uint32(offset), payload: h.payload}
 		key := h.entryKey(make([]byte, 0, maxEntryKey), object.Hash(xxh3.Hash128(h.key).Bytes()))
 		if copying && seg.marked(at.offset) && s.budget.spend(h.recordBytes()) {

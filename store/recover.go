@@ -164,7 +164,7 @@ func (s *Store) replay(ix *index, seg *segment, t tail) error {
 	if seg.id == t.segment {
 		from = int64(t.end)
 	}
-	_, err := s.walk(seg, from, func(offset int64, h *header) error {
+	err := s.walk(seg, from, func(offset int64, h *header) error {
 		at := location{segment: seg.id, offset: uint32(offset), payload: h.payload}
 		entry, err := s.entryFor(seg, at, h)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/zeebo/xxh3"
@@ -47,7 +48,7 @@ func (s *Store) scrubSome(ix *index) {
 		}
 		done += s.scrubOne(ix, e)
 	}
-	s.scrub.next = append(entries[len(entries)-1].key, 0)
+	s.scrub.next = slices.Concat(entries[len(entries)-1].key, []byte{0}) // the key right behind it
 }
 
 // scrubBatch copies the next entries, so that no iterator outlives a tick.
