@@ -3,12 +3,16 @@ package node_test
 import (
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"sync"
 	"testing"
 
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
+	"rookery/node"
 	"rookery/object"
+	"rookery/ring"
 )
 
 // S3's answer and the end of the node come at the same moment.
@@ -82,5 +86,49 @@ func TestReadersAtTheTimeOfClosing(t *testing.T) {
 		}
 		n.Close()
 		readers.Wait()
+	}
+}
+
+// What ends before its length is broken, whatever it says of itself: a body of S3
+// in the middle of a chunk, and a part of another node that ends in good order.
+func TestAShortBodyHasNoGoodEnd(t *testing.T) {
+	t.Run("S3", func(t *testing.T) {
+		c := newCluster(t, []string{"alone"})
+		c.put("k", "1", 3*mib, s3test.Meta{NoETag: true})
+		c.s3.Script(bucket, "k", s3test.Step{End: &s3test.End{After: 2*mib + 300_000, How: s3test.Cut}})
+		a, err := c.nodes["alone"].Open(context.Background(), get("k"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		endsBadly(t, a)
+	})
+	t.Run("peer", func(t *testing.T) {
+		o := pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: 1000}
+		n := newAlone(t, nil, func(options *node.Options) {
+			options.Ring.Store(ring.Build([]string{"other"}))
+			options.Peers = shortPeer{infoOf(o, `"x"`)}
+		})
+		a, err := n.Open(context.Background(), get("k"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		endsBadly(t, a)
+	})
+}
+
+// shortPeer promises a body and gives a part of it.
+type shortPeer struct{ info *object.Info }
+
+func (p shortPeer) Open(context.Context, string, *object.Ask) (*object.Answer, error) {
+	return &object.Answer{Info: *p.info, Length: p.info.Size, Body: io.NopCloser(strings.NewReader("short"))}, nil
+}
+
+// endsBadly reads as a careful client does: an end is io.EOF and nothing else.
+func endsBadly(t *testing.T, a *object.Answer) {
+	t.Helper()
+	defer a.Body.Close()
+	n, err := io.Copy(io.Discard, a.Body) // its nil is the body's io.EOF
+	if err == nil {
+		t.Errorf("a body of %d bytes ended after %d in good order", a.Length, n)
 	}
 }

@@ -195,7 +195,7 @@ func (s *stream) open() error {
 	f.mu.Lock()
 	to := min(r.end*object.ChunkBytes, r.pin.Size)
 	f.mu.Unlock()
-	o, err := f.node.getPart(f.node.ctx, object.Fetch{Key: r.key, From: s.offset, To: to, IfMatch: r.pin.ETag}, r.pin)
+	o, err := f.node.getPart(f.node.ctx, object.Fetch{Key: r.key, From: s.offset, To: to}, r.pin)
 	if err != nil {
 		return err
 	}

@@ -60,16 +60,20 @@ func fetched(o pattern.Object, info *object.Info, f object.Fetch) *object.Fetche
 
 // newAlone returns a node without others over the origin. The test closes it, or
 // the end of the test does.
-func newAlone(t *testing.T, o node.Origin) *testNode {
+func newAlone(t testing.TB, o node.Origin, adjust ...func(*node.Options)) *testNode {
 	t.Helper()
 	s, err := store.Open(store.Options{Dir: t.TempDir(), Capacity: 1 << 30, IndexMemory: 8 << 20, HotBytes: 16 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.New(node.Options{
+	options := node.Options{
 		Name: "alone", Store: s, Ring: new(ring.Ring), FlightBytes: 64 << 20,
 		Buckets: map[string]node.Bucket{bucket: {Origin: o, Freshness: object.Freshness{Default: time.Hour}}},
-	})
+	}
+	for _, f := range adjust {
+		f(&options)
+	}
+	n, err := node.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}

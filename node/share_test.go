@@ -3,9 +3,13 @@ package node_test
 import (
 	"context"
 	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"rookery/internal/pattern"
 	"rookery/internal/s3test"
 	"rookery/object"
 	"rookery/ring"
@@ -41,6 +45,44 @@ func (c *testCluster) nameOf(n *testNode) string {
 		}
 	}
 	return ""
+}
+
+// Many readers of the same few bytes at the same moment, over and over: some look
+// before the others' fetch, some while it comes, some as it is written down.
+func TestReadersAtTheSameMomentShareOneGet(t *testing.T) {
+	var gets atomic.Int64
+	o := pattern.Object{Bucket: bucket, Version: "1", Size: 3000}
+	n := newAlone(t, &fakeOrigin{
+		head: func(context.Context, object.Key) (*object.Info, error) { return infoOf(o, `"x"`), nil },
+		get: func(_ context.Context, f object.Fetch) (*object.Fetched, error) {
+			gets.Add(1)
+			named := o
+			named.Key = f.Key.Name
+			return fetched(named, infoOf(o, `"x"`), f), nil
+		},
+	})
+	for round := range 400 {
+		named := o
+		named.Key = strconv.Itoa(round)
+		n.read(t, head(named.Key), named)
+		gets.Store(0)
+		var readers sync.WaitGroup
+		for range 6 {
+			readers.Go(func() {
+				a, err := n.Open(context.Background(), getRange(named.Key, 0, 2999))
+				if err == nil {
+					err = check(a, named)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		readers.Wait()
+		if got := gets.Load(); got != 1 {
+			t.Fatalf("round %d: %d GETs", round, got)
+		}
+	}
 }
 
 // A Read without room is no reason to spin.
