@@ -39,11 +39,11 @@ func (b *clusterBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.part.Read(p[:min(int64(len(p)), b.partEnd-b.pos)])
 		b.pos += int64(n)
-		if b.pos == b.partEnd {
+		switch {
+		case b.pos == b.partEnd:
 			b.closePart()
-			err = nil
-		} else if err != nil {
-			if err = b.resume(err); err != nil {
+		case err != nil:
+			if err := b.resume(err); err != nil {
 				return n, b.fail(err)
 			}
 		}

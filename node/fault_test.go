@@ -76,6 +76,24 @@ func TestABrokenOriginBodyIsResumedUnderIfMatch(t *testing.T) {
 	}
 }
 
+// Each GET costs money: a body that breaks again and again is given up.
+func TestABodyThatKeepsBreakingIsGivenUp(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 3*mib, s3test.Meta{})
+	for range 10 {
+		c.s3.Script(bucket, "k", s3test.Step{End: &s3test.End{After: 1000, How: s3test.Cut}})
+	}
+	a, err := c.nodes["alone"].Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *object.OriginError
+	if err := check(a, o); !errors.As(err, &refused) || refused.Status != 502 {
+		t.Errorf("got %v, want a broken body", err)
+	}
+	c.requests("k", 0, 3)
+}
+
 func TestAnAnswerThatBreaksItsPromiseIsNeverStored(t *testing.T) {
 	contentRange := func(v string) http.Header { return http.Header{"Content-Range": {v}} }
 	cases := map[string]s3test.Step{

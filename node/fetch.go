@@ -152,7 +152,8 @@ type stream struct {
 	run      *run
 	offset   int64 // of the next byte
 	body     *opened
-	failures int // since the last byte came
+	came     int64 // bytes since the last failure
+	failures int   // since a chunk's worth of bytes came without one
 }
 
 func (s *stream) close() {
@@ -165,28 +166,36 @@ func (s *stream) close() {
 // read gives at least one byte, or why there will be none.
 func (s *stream) read(p []byte) (int, error) {
 	for {
-		if s.body == nil {
-			if err := s.open(); err != nil {
-				if err := s.again(err); err != nil {
-					return 0, err
-				}
-				continue
-			}
-		}
-		n, err := s.body.Body.Read(p)
+		n, err := s.try(p)
 		if n > 0 {
 			s.offset += int64(n)
-			s.failures = 0
+			if s.came += int64(n); s.came >= object.ChunkBytes {
+				s.failures = 0
+			}
 			return n, nil
 		}
 		if err == nil {
 			continue
 		}
 		s.close()
-		if err := s.again(fmt.Errorf("body of %s broke off at byte %d: %v", s.run.key, s.offset, err)); err != nil {
+		if err := s.again(err); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// try reads once from the GET that is open, or from a new one.
+func (s *stream) try(p []byte) (int, error) {
+	if s.body == nil {
+		if err := s.open(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.body.Body.Read(p)
+	if n == 0 && err != nil {
+		return 0, fmt.Errorf("body of %s broke off at byte %d: %w", s.run.key, s.offset, err)
+	}
+	return n, nil
 }
 
 // open starts the GET of what is left of the run.
@@ -207,7 +216,7 @@ const maxAttempts = 3
 
 // again waits before another attempt, or returns why there is none.
 func (s *stream) again(err error) error {
-	s.failures++
+	s.failures, s.came = s.failures+1, 0
 	if s.run.once || s.failures >= maxAttempts || !temporary(err) {
 		return asOrigin(err)
 	}

@@ -44,8 +44,12 @@ type stressVersion struct {
 }
 
 var stressMetas = []s3test.Meta{
-	{}, {}, {}, {},
-	{NoETag: true}, {ETag: `W/"weak"`},
+	{},
+	{},
+	{},
+	{},
+	{NoETag: true},
+	{ETag: `W/"weak"`},
 	{Header: http.Header{"Cache-Control": {"no-store"}}},
 	{NoETag: true, Header: http.Header{"Cache-Control": {"no-store"}}},
 	{Header: http.Header{"Cache-Control": {"no-cache"}}},
