@@ -17,7 +17,11 @@ import (
 	"rookery/cmd/s3demo"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// memberlist's probes end by themselves within a probe's time after its
+// Shutdown, and cannot be waited for.
+var memberlistsOwn = goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, memberlistsOwn) }
 
 // freePort returns a first port with which a demo of so many nodes can be had. It
 // is below those that the system gives to outgoing connections.
