@@ -85,8 +85,7 @@ func (f *flights) fetchChunk(s *stream, c int64) error {
 func (f *flights) keep(r *run, fl *fill) {
 	n := f.node
 	err := n.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, r.pin.Note, fl.buf)
-	r.holes = r.holes || err != nil
-	if r.once && !r.holes && fl.chunk+1 == object.Chunks(r.pin.Size) {
+	if r.once && err == nil && fl.chunk+1 == object.Chunks(r.pin.Size) {
 		r.whole()
 	}
 	if r.info != nil && r.pin.Size <= store.HotMax && n.owns(r.key, 0) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"rookery/internal/pattern"
 	"rookery/internal/s3test"
 	"rookery/object"
 )
@@ -25,6 +27,47 @@ func TestWithoutAStrongETagAnObjectIsOneGet(t *testing.T) {
 			c.requests("k", 0, 1)
 			c.fetchedOnce(o)
 		})
+	}
+}
+
+// Who wants bytes without a strong ETag does not wait for a HEAD, which could not
+// promise them; and that HEAD, when it is answered, does not unsay what the later
+// GET has told.
+func TestAHeadOnItsWayIsNoAnswerForBytesWithoutStrongETag(t *testing.T) {
+	o := pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: 2 * mib}
+	var gets atomic.Int64
+	asked, answer := make(chan struct{}), make(chan struct{})
+	n := newAlone(t, &fakeOrigin{
+		head: func(context.Context, object.Key) (*object.Info, error) {
+			close(asked)
+			<-answer
+			return infoOf(o, ""), nil
+		},
+		get: func(_ context.Context, f object.Fetch) (*object.Fetched, error) {
+			info := infoOf(o, "")
+			if gets.Add(1) == 1 {
+				info.Validated = info.Validated.Add(-2 * time.Hour) // stale at once
+			}
+			return fetched(o, info, f), nil
+		},
+	})
+	n.read(t, get("k"), o)
+	n.flightsEnd(t)
+	told := make(chan error)
+	go func() {
+		_, err := n.Open(context.Background(), head("k"))
+		told <- err
+	}()
+	<-asked
+	n.read(t, get("k"), o)
+	n.flightsEnd(t)
+	close(answer)
+	if err := <-told; err != nil {
+		t.Error(err)
+	}
+	n.read(t, get("k"), o)
+	if got := gets.Load(); got != 2 {
+		t.Errorf("%d GETs, want the stale one's and its successor's", got)
 	}
 }
 

@@ -254,7 +254,7 @@ func TestAFlightNobodyReadsEndsWithItsChunk(t *testing.T) {
 }
 
 // flightsEnd waits until no fetch is in progress.
-func (n *testNode) flightsEnd(t *testing.T) {
+func (n *testNode) flightsEnd(t testing.TB) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {

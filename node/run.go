@@ -14,11 +14,10 @@ type run struct {
 	pin object.Pin
 	// info is set where this node decides it: on the key's owner.
 	info *object.Info
-	// once: the version has no strong ETag, so this GET is the only one. When all
-	// of its bytes are stored it calls whole.
+	// once: the version has no strong ETag, so this GET is the only one. When its
+	// last chunk is stored it calls whole.
 	once  bool
 	whole func()
-	holes bool // a chunk could not be stored; the fetch's own
 	// anew: the first chunk is fetched although the store has it.
 	anew bool
 	from int64 // its first chunk

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
 	"rookery/node"
@@ -30,6 +32,7 @@ const stressFresh = 10 * time.Second
 type stress struct {
 	*testCluster
 	rings map[string]*ring.Ring
+	disk  *faultyFS // of all three
 	until time.Time
 
 	mu       sync.Mutex
@@ -61,7 +64,7 @@ var stressSizes = []int64{0, 1, 4096, 200_000, store.HotMax, mib - 1, mib, mib +
 func newStress(t *testing.T, lasts time.Duration) *stress {
 	s := &stress{
 		testCluster: newCluster(t, nil), rings: make(map[string]*ring.Ring),
-		versions: make(map[string][]stressVersion), until: time.Now().Add(lasts),
+		versions: make(map[string][]stressVersion), disk: &faultyFS{FS: vfs.Default}, until: time.Now().Add(lasts),
 	}
 	s.names = three
 	for i, name := range three {
@@ -75,7 +78,8 @@ func newStress(t *testing.T, lasts time.Duration) *stress {
 func (s *stress) node(t *testing.T, name string, flightBytes int64) *testNode {
 	t.Helper()
 	st, err := store.Open(store.Options{
-		Dir: t.TempDir(), Capacity: 40 << 20, SegmentBytes: 4 << 20, IndexMemory: 4 << 20, HotBytes: 2 << 20, Now: s.clock.now,
+		Dir: t.TempDir(), Capacity: 40 << 20, SegmentBytes: 4 << 20, IndexMemory: 4 << 20, HotBytes: 2 << 20,
+		FS: s.disk, Now: s.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +218,7 @@ func closeAnswer(a *object.Answer) {
 // trouble does one thing that may go wrong.
 func (s *stress) trouble(r *rand.Rand, keys []string) {
 	key, n := keys[r.IntN(len(keys))], s.nodes[three[r.IntN(3)]]
-	switch r.IntN(10) {
+	switch r.IntN(12) {
 	case 0, 1:
 		s.overwrite(r, key)
 	case 2, 3:
@@ -230,6 +234,11 @@ func (s *stress) trouble(r *rand.Rand, keys []string) {
 		s.rings[three[r.IntN(3)]].Store(ring.Build(members[r.IntN(len(members))]))
 	case 8:
 		s.rings[three[r.IntN(3)]].Store(ring.Build(three))
+	case 9:
+		s.disk.full.Store(r.IntN(3) == 0)
+	case 10:
+		from := r.Int64N(4 * mib)
+		s.disk.bad(from, from+r.Int64N(mib)*r.Int64N(2))
 	default:
 		s.s3.Script(bucket, key, s.step(r))
 	}
@@ -256,7 +265,7 @@ func (s *stress) step(r *rand.Rand) s3test.Step {
 // looks complete, an answer older than it may be, a wait that does not end, and
 // places, bytes or goroutines that are not given back.
 func TestRandomReadsUnderRandomTrouble(t *testing.T) {
-	s := newStress(t, 6*time.Second)
+	s := newStress(t, 4*time.Second)
 	keys := []string{"a", "b", "c", "d", "e"}
 	seeds := rand.New(rand.NewPCG(1, 2))
 	for _, key := range keys {
@@ -296,8 +305,10 @@ func (s *stress) calm(t *testing.T, keys []string) {
 		s.rings[name].Store(ring.Build(three))
 		clear(s.nodes[name].peers.broken)
 	}
+	s.disk.full.Store(false)
+	s.disk.bad(0, 0)
 	for _, key := range keys {
-		for range 100 { // scripts that are left over
+		for range 30 { // scripts that are left over
 			if res, err := http.Get(s.s3.URL + "/" + bucket + "/" + key); err == nil {
 				res.Body.Close()
 			}
