@@ -69,7 +69,7 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if !k.life.Keep {
 		return n.openBypass(ctx, ask, k, a)
 	}
-	a.Stored = k.outcome == object.Miss
+	a.Stored = k.outcome == object.Miss && n.keeps()
 	if !ask.HeadOnly {
 		err := n.addBody(ctx, ask, k, a)
 		if errors.Is(err, object.ErrGone) && k.call != nil {
@@ -99,7 +99,7 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.
 		}
 	}
 	if k.call != nil && k.call.run != nil { // stored by now, but S3 was asked for this reader
-		a.Source, a.Stored = object.SourceOrigin, true
+		a.Source, a.Stored = object.SourceOrigin, n.keeps()
 		a.Collapsed = k.collapsed // the run is the call's own, not another reader's
 	}
 	return nil
@@ -144,8 +144,8 @@ func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info,
 		return err
 	}
 	a.Source, a.Stored = object.SourceDisk, false
-	if b.fill != nil {
-		a.Source, a.Stored = object.SourceOrigin, true
+	if b.asked {
+		a.Source, a.Stored = object.SourceOrigin, n.keeps()
 		a.Collapsed = a.Collapsed || b.joined
 		if a.Outcome != object.Stale {
 			a.Outcome = object.Miss
@@ -154,6 +154,9 @@ func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info,
 	a.Body = b
 	return nil
 }
+
+// keeps reports whether what comes from S3 can be stored at present.
+func (n *Node) keeps() bool { return n.store.Healthy() == nil }
 
 // reach returns how far this node answers of [from, to): through extent 0, which
 // belongs to whoever is asked for the object, and every extent that it owns. A

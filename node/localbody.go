@@ -28,6 +28,7 @@ type localBody struct {
 	fill   *fill        // on its way
 	run    *run         // the run this reader has a place in
 	joined bool         // that run was another reader's
+	asked  bool         // the first bytes came, or come, from S3
 	misses int          // turns without a byte
 	// unreadable: the store opens the chunk at pos and cannot read it.
 	unreadable bool
@@ -43,6 +44,7 @@ func (b *localBody) prime() error {
 	if err := b.locate(); err != nil {
 		return err
 	}
+	b.asked = b.run != nil || b.fill != nil
 	if b.run == nil && !b.onlyStored {
 		b.run = b.node.flights.attach(b.at, object.ChunkOf(b.pos), object.Chunks(b.end))
 	}

@@ -217,6 +217,19 @@ func TestAfterARestartNothingIsFetchedAgain(t *testing.T) {
 	}
 }
 
+// What an answer says of itself does not depend on who was quicker, the flight
+// or the reader.
+func TestAMissIsAMissHoweverQuickS3Is(t *testing.T) {
+	c := newCluster(t, []string{"alone"})
+	o := c.put("k", "1", 50*mib, s3test.Meta{})
+	for at := range int64(50) {
+		a := c.nodes["alone"].read(t, getRange("k", at*mib, at*mib+9), o)
+		if a.Source != object.SourceOrigin || a.Outcome != object.Miss || !a.Stored || a.Collapsed {
+			t.Fatalf("chunk %d: source %v, %v, stored %t, collapsed %t", at, a.Source, a.Outcome, a.Stored, a.Collapsed)
+		}
+	}
+}
+
 func TestAnObjectOnlyAskedByHead(t *testing.T) {
 	c := newCluster(t, three)
 	o := c.put("o", "1", 10*mib, s3test.Meta{})
