@@ -31,61 +31,61 @@ type Lifetime struct {
 // forbid any use of the stale.
 func (f Freshness) Lifetime(i *Info) Lifetime {
 	l := Lifetime{Keep: true, Fresh: f.Default, StaleWhileRevalidate: f.StaleWhileRevalidate, StaleIfError: f.StaleIfError}
-	var control, expires string
+	d := directives{maxAge: -1, sharedMaxAge: -1}
 	for _, h := range i.Header {
 		switch h.Name {
 		case "Cache-Control":
-			control += "," + h.Value
+			d.read(h.Value, &l)
 		case "Expires":
-			expires = h.Value
+			l.Fresh = 0 // an Expires that is no date has passed (RFC 9111 §5.3)
+			if t, err := http.ParseTime(h.Value); err == nil {
+				l.Fresh = max(0, t.Sub(i.Validated))
+			}
 		case "Vary":
 			l.Keep = l.Keep && !strings.Contains(h.Value, "*") // matches no request (RFC 9111 §4.1)
 		}
 	}
-	if expires != "" {
-		l.Fresh = 0 // an Expires that is no date has passed (RFC 9111 §5.3)
-		if t, err := http.ParseTime(expires); err == nil {
-			l.Fresh = max(0, t.Sub(i.Validated))
-		}
+	switch {
+	case d.noCache:
+		l.Fresh = 0
+	case d.sharedMaxAge >= 0:
+		l.Fresh = d.sharedMaxAge
+	case d.maxAge >= 0:
+		l.Fresh = d.maxAge
 	}
-	if control != "" {
-		l.apply(control)
+	if d.strict {
+		l.StaleWhileRevalidate, l.StaleIfError = 0, 0
 	}
 	return l
 }
 
-func (l *Lifetime) apply(control string) {
-	noCache, strict := false, false
-	maxAge, sharedMaxAge := time.Duration(-1), time.Duration(-1)
+// directives are those of all Cache-Control fields together, of which one may
+// outdo another. An age that was not given is -1.
+type directives struct {
+	noCache, strict      bool
+	maxAge, sharedMaxAge time.Duration
+}
+
+// read takes one field's directives; what nothing outdoes goes to l at once.
+func (d *directives) read(control string, l *Lifetime) {
 	for directive := range strings.SplitSeq(control, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store", "private":
 			l.Keep = false
 		case "no-cache":
-			noCache, strict = true, true
+			d.noCache, d.strict = true, true
 		case "must-revalidate", "proxy-revalidate":
-			strict = true
+			d.strict = true
 		case "s-maxage":
-			sharedMaxAge, strict = deltaSeconds(value), true // implies proxy-revalidate (§5.2.2.10)
+			d.sharedMaxAge, d.strict = deltaSeconds(value), true // implies proxy-revalidate (§5.2.2.10)
 		case "max-age":
-			maxAge = deltaSeconds(value)
+			d.maxAge = deltaSeconds(value)
 		case "stale-while-revalidate":
 			l.StaleWhileRevalidate = max(0, deltaSeconds(value))
 		case "stale-if-error":
 			l.StaleIfError = max(0, deltaSeconds(value))
 		}
-	}
-	switch {
-	case noCache:
-		l.Fresh = 0
-	case sharedMaxAge >= 0:
-		l.Fresh = sharedMaxAge
-	case maxAge >= 0:
-		l.Fresh = maxAge
-	}
-	if strict {
-		l.StaleWhileRevalidate, l.StaleIfError = 0, 0
 	}
 }
 
