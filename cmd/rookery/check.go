@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
+	"rookery/cmd/run"
 	"rookery/config"
 )
 
@@ -17,12 +19,15 @@ func (checkCmd) Help() string {
 
 // Run prints the effective configuration. What has no effect is told on stderr
 // and fails nothing.
-func (c *checkCmd) Run(p *process) error {
+func (c *checkCmd) Run(ctx context.Context, p *process) error {
 	cfg, warnings, err := config.Load(c.Config, p.getenv)
 	for _, w := range warnings {
 		fmt.Fprintf(p.stderr, "%s:%d:%d: warning: %s\n", w.File, w.Line, w.Column, w.Message)
 	}
 	if err != nil {
+		return err
+	}
+	if err := run.Check(ctx, cfg); err != nil {
 		return err
 	}
 	_, err = p.stdout.Write(cfg.Effective())

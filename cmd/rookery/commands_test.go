@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -187,6 +188,17 @@ func TestCheckWarns(t *testing.T) {
 	r := rookery(t, map[string]string{"ADMIN_TOKEN": "t", "SK": "s"}, "check", "--config", path)
 	if r.code != exitDone || !strings.Contains(r.stdout, "acme") || strings.Count(r.stderr, "\n") != 1 ||
 		!strings.HasPrefix(r.stderr, path+":7:10: warning: ") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What a start would refuse, check refuses: it reads the files that are named.
+func TestCheckReadsTheFilesThatAreNamed(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "absent.pem")
+	path := writeConfig(t, goodConfig+fmt.Sprintf(
+		"cluster: {gossip_key: MDEyMzQ1Njc4OWFiY2RlZg==, peer_tls: {cert: %[1]q, key: %[1]q, ca: %[1]q}}\n", missing))
+	r := rookery(t, map[string]string{"ADMIN_TOKEN": "t", "SK": "s"}, "check", "--config", path)
+	if r.code != exitFailed || r.stdout != "" || !strings.Contains(r.stderr, missing) {
 		t.Errorf("%+v", r)
 	}
 }

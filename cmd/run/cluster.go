@@ -22,10 +22,17 @@ const askerStall = 90 * time.Second
 
 func (n *Node) identity() (*peer.Identity, error) {
 	c := &n.cfg.Cluster
+	var id *peer.Identity
+	var err error
 	if t := c.PeerTLS; t != nil {
-		return peer.LoadIdentity(t.Cert, t.Key, t.CA, n.cfg.Node.Name)
+		id, err = peer.LoadIdentity(t.Cert, t.Key, t.CA, n.cfg.Node.Name)
+	} else {
+		id, err = peer.DeriveIdentity(c.GossipKey, n.cfg.Node.Name, time.Now)
 	}
-	return peer.DeriveIdentity(c.GossipKey, n.cfg.Node.Name, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("identity between nodes: %w", err)
+	}
+	return id, nil
 }
 
 // openPeerClient makes the client that the node asks others with. It resolves
@@ -33,7 +40,7 @@ func (n *Node) identity() (*peer.Identity, error) {
 func (n *Node) openPeerClient() error {
 	id, err := n.identity()
 	if err != nil {
-		return fmt.Errorf("identity between nodes: %w", err)
+		return err
 	}
 	n.client = peer.NewClient(peer.ClientOptions{
 		Self: n.cfg.Node.Name, Identity: id, Fingerprint: ring.Fingerprint(), Resolve: n.members.address,
@@ -83,7 +90,7 @@ func (n *Node) leaveCluster(ctx context.Context) error {
 func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 	id, err := n.identity()
 	if err != nil {
-		return nil, fmt.Errorf("identity between nodes: %w", err)
+		return nil, err
 	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", n.cfg.Cluster.PeerBind)

@@ -88,6 +88,18 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	return n, nil
 }
 
+// Check does as much of Start as touches no network and no data: it reads the
+// files that the configuration names, and makes the origins' clients.
+func Check(ctx context.Context, cfg *config.Config) error {
+	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet(), origins: make(map[string]*origin.Client)}
+	if !cfg.Cluster.Alone() {
+		if _, err := n.identity(); err != nil {
+			return err
+		}
+	}
+	return errors.Join(n.openOrigins(ctx), n.Close(ctx))
+}
+
 func (n *Node) opened(what string, close func(context.Context) error) {
 	n.closers = append(n.closers, closer{what, close})
 }
