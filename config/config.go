@@ -34,6 +34,10 @@ type Server struct {
 	// Domain is the suffix of virtual-host style requests (<bucket>.<Domain>), in
 	// lower case; "" turns that style off.
 	Domain string
+	// Drain is how long a node that is told to end goes on serving, out of the
+	// ring and not ready, so that balancers send it nothing more before its port
+	// closes.
+	Drain time.Duration
 }
 
 // Listen returns the host:port to listen on.
@@ -134,7 +138,7 @@ const (
 func defaults() *Config {
 	return &Config{
 		Node:   Node{DataDir: "/var/lib/rookery"},
-		Server: Server{Address: "0.0.0.0", Port: 8080},
+		Server: Server{Address: "0.0.0.0", Port: 8080, Drain: 5 * time.Second},
 		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
 		Cluster: Cluster{
 			Bind:        "0.0.0.0:7946",

@@ -21,6 +21,7 @@ func (c *Config) Effective() []byte {
 			{Key: "address", Value: c.Server.Address},
 			{Key: "port", Value: c.Server.Port},
 			{Key: "domain", Value: c.Server.Domain},
+			{Key: "drain", Value: formatDuration(c.Server.Drain)},
 		})},
 		{Key: "admin", Value: compact(yaml.MapSlice{
 			{Key: "address", Value: c.Admin.Address},

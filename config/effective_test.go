@@ -57,6 +57,7 @@ func TestEffectiveIsComplete(t *testing.T) {
 server:
   address: 0.0.0.0
   port: 8080
+  drain: 5s
 admin:
   address: 127.0.0.1
   port: 9080

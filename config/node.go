@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // nodeName is what fits into a certificate's common name, a metric's label and
@@ -50,6 +51,7 @@ func readServer(s *section, srv *Server) {
 			s.fail("domain", "%q is not a domain name", srv.Domain)
 		}
 	}
+	s.duration("drain", &srv.Drain, 0, 10*time.Minute)
 	readOldServer(s)
 }
 

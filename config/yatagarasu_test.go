@@ -60,7 +60,7 @@ func TestOldFileStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Server != (Server{Address: "127.0.0.1", Port: 8088}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
+	if c.Server != (Server{Address: "127.0.0.1", Port: 8088, Drain: 5 * time.Second}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
 		t.Errorf("%+v %+v %+v", c.Server, c.Log, c.Node)
 	}
 	if c.Cache.MemoryBytes != 2<<30 || c.Cache.DiskBytes != 20<<30 || c.Cache.Freshness.Default != 10*time.Minute {

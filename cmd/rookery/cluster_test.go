@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +33,7 @@ type machine struct {
 	public, admin        int // ports
 	gossip, peers        int
 	publicURL, operators string
+	drain                string // "" is none
 }
 
 // newMachines starts three nodes and waits until each has all of them ready.
@@ -41,7 +44,7 @@ func newMachines(t *testing.T) *machines {
 	ports := freePorts(t, 12)
 	for i := range 3 {
 		m.nodes = append(m.nodes, &machine{
-			name: fmt.Sprintf("rook-%d", i), public: ports[i], admin: ports[3+i], gossip: ports[6+i], peers: ports[9+i],
+			name: fmt.Sprintf("rook-%d", i), public: ports[i], admin: ports[3+i], gossip: ports[6+i], peers: ports[9+i], drain: "2s",
 		})
 	}
 	for _, n := range m.nodes {
@@ -64,13 +67,13 @@ func (m *machines) configure(n *machine, key string) {
 	n.publicURL, n.operators = fmt.Sprintf("http://127.0.0.1:%d", n.public), fmt.Sprintf("http://127.0.0.1:%d", n.admin)
 	n.file = writeConfig(m.t, fmt.Sprintf(`
 node: {name: %s, data_dir: %q}
-server: {address: 127.0.0.1, port: %d}
+server: {address: 127.0.0.1, port: %d, drain: %s}
 admin: {port: %d, token: %s}
 cluster: {bind: "127.0.0.1:%d", peer_bind: "127.0.0.1:%d", join: ["%s"], gossip_key: "%s", expect: 3}
 cache: {memory: 64MiB, disk: 1GiB}
 buckets:
   - {name: b, s3: {bucket: b, region: eu-1, endpoint: "%s", access_key: AK, secret_key: SK}}
-`, n.name, m.t.TempDir(), n.public, n.admin, token, n.gossip, n.peers, strings.Join(join, `", "`),
+`, n.name, m.t.TempDir(), n.public, cmp.Or(n.drain, "0s"), n.admin, token, n.gossip, n.peers, strings.Join(join, `", "`),
 		base64.StdEncoding.EncodeToString([]byte(key)), m.s3.URL))
 }
 
@@ -313,11 +316,36 @@ func (m *machines) keepOut() {
 	stranger.exits(exitDone)
 }
 
+// drains asks a node to end: while it drains it is not ready, and still serves.
+func (m *machines) drains(n *machine) {
+	m.t.Helper()
+	n.signal(syscall.SIGTERM)
+	until(m.t, "it is not ready any more", func() bool { return m.status(n, "/ready") == http.StatusServiceUnavailable })
+	if status := m.status(n, "/b/no such object"); status != http.StatusNotFound {
+		m.t.Errorf("a draining node answered %d", status)
+	}
+}
+
+// status asks the clients' port; 0 while there is none.
+func (m *machines) status(n *machine, path string) int {
+	request, err := http.NewRequestWithContext(m.t.Context(), http.MethodGet, n.publicURL+(&url.URL{Path: path}).EscapedPath(), nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	response, err := m.client.Do(request)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
 // end asks all nodes to end.
 func (m *machines) end() {
 	m.t.Helper()
+	m.drains(m.nodes[0])
 	m.client.CloseIdleConnections()
-	for _, n := range m.nodes {
+	for _, n := range m.nodes[1:] {
 		n.signal(syscall.SIGTERM)
 	}
 	for _, n := range m.nodes {

@@ -18,7 +18,8 @@ type serveCmd struct {
 
 // Help is the end of what --help prints.
 func (serveCmd) Help() string {
-	return "SIGINT and SIGTERM end it: it leaves the ring, finishes what it serves (30 s at most) and exits with 0.\n\n" +
+	return "SIGINT and SIGTERM end it: it leaves the ring, serves on for server.drain so that balancers notice,\n" +
+		"finishes what it serves (30 s at most) and exits with 0. A second signal ends it at once.\n\n" +
 		"Example:\n\n\trookery serve --config /etc/rookery/rookery.yaml\n"
 }
 
@@ -46,6 +47,9 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	<-ctx.Done()
+	log.Info("draining", "node", cfg.Node.Name, "for", cfg.Server.Drain.String())
+	n.Drain()
+	<-time.After(cfg.Server.Drain) // a second signal ends the process at once
 	log.Info("ending", "node", cfg.Node.Name)
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
 	defer cancel()

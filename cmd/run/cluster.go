@@ -138,10 +138,11 @@ func (n *Node) becomeReady(context.Context) error {
 		close(n.ready)
 		n.log.Info("ready", "clients", n.public.Addr().String(), "operators", n.operators.Addr().String())
 	}()
-	n.opened("place in the ring", func(ctx context.Context) error {
+	n.opened("place in the ring", func(context.Context) error {
 		cancel()
 		<-done
-		return n.leaveRing(ctx)
+		n.leaveRing()
+		return nil
 	})
 	return nil
 }
@@ -172,11 +173,10 @@ func (n *Node) waitForOthers(ctx context.Context) {
 
 // leaveRing tells the others that this node drains, so that they ask it for
 // nothing new; what it serves goes on.
-func (n *Node) leaveRing(context.Context) error {
+func (n *Node) leaveRing() {
 	if err := n.cluster.SetState(cluster.Draining); err != nil {
 		n.log.Warn("the others could not be told that this node leaves", "err", err)
 	}
-	return nil
 }
 
 // GossipAddress is where others join this node; "" for a node alone.

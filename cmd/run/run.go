@@ -104,6 +104,13 @@ func (n *Node) opened(what string, close func(context.Context) error) {
 	n.closers = append(n.closers, closer{what, close})
 }
 
+// Drain takes the node out of the ring and says that it is not ready; it goes on
+// serving whoever asks. Close follows.
+func (n *Node) Drain() {
+	n.draining.Store(true)
+	n.leaveRing()
+}
+
 // Close takes the node out of the ring, lets what it serves finish within ctx,
 // and closes everything in reverse order.
 func (n *Node) Close(ctx context.Context) error {
