@@ -34,6 +34,8 @@ type call struct {
 	// hold: the info is not in the store (yet), so the call stays joinable until
 	// its run has ended. Set before done is closed.
 	hold bool
+	// handed: S3 was not asked. A former owner has told the info, which may be stale.
+	handed bool
 
 	refs int  // who waits, and the goroutine that asks; guarded by Node.mu
 	left bool // the call's place in its run was given back; guarded by Node.mu
@@ -44,20 +46,25 @@ type call struct {
 // zero if it found none. When the reader has its place in the call's run, or wants
 // none, it lets go of the call.
 func (n *Node) ask(ctx context.Context, key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
-	if c, joined, err = n.call(key, q, seen); err != nil {
-		return nil, false, err
+	for {
+		if c, joined, err = n.call(key, q, seen); err != nil {
+			return nil, false, err
+		}
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			n.letGo(c)
+			return nil, joined, ctx.Err()
+		}
+		if c.err != nil {
+			n.letGo(c)
+			return nil, joined, c.err
+		}
+		if !c.handed || seen.IsZero() {
+			return c, joined, nil
+		}
+		n.letGo(c) // it told what this reader has seen: S3 is still to be asked
 	}
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-		n.letGo(c)
-		return nil, joined, ctx.Err()
-	}
-	if c.err != nil {
-		n.letGo(c)
-		return nil, joined, c.err
-	}
-	return c, joined, nil
 }
 
 // call returns the call in progress for the key, or starts one. The caller lets
@@ -139,7 +146,7 @@ func (n *Node) takeBypass(c *call) *opened {
 func (n *Node) answer(c *call, key object.Key, seen time.Time) {
 	// The reader looked before this call began. Another one may have ended between
 	// the two: its answer is this one's.
-	if !n.toldMeanwhile(c, key, seen) {
+	if !n.toldMeanwhile(c, key, seen) && !n.toldByFormer(c, key, seen) {
 		n.askS3(c, key)
 	}
 	if !c.hold {
@@ -162,6 +169,23 @@ func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time) bool {
 	}
 	c.info = &info
 	return true
+}
+
+// toldByFormer answers the call with what a former owner of the key knows, where
+// this node knows nothing.
+func (n *Node) toldByFormer(c *call, key object.Key, seen time.Time) bool {
+	if !seen.IsZero() {
+		return false
+	}
+	if _, ok := n.store.Info(key); ok {
+		return false
+	}
+	c.info = n.handOff.info(key)
+	c.handed = c.info != nil
+	if c.handed && n.stands(c, key) {
+		n.keepInfo(key, c.info)
+	}
+	return c.handed
 }
 
 // askS3 asks until there is an answer, or no hope for one.

@@ -218,6 +218,7 @@ func (c *testCluster) requests(key string, heads, gets int) {
 // or to break off after so many bytes.
 type fakePeers struct {
 	cluster *testCluster
+	asked   atomic.Int64
 
 	mu     sync.Mutex
 	broken map[string]int64
@@ -232,6 +233,7 @@ func (p *fakePeers) breakOff(name string, after int64) {
 
 func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
 	p.mu.Lock()
+	p.asked.Add(1)
 	after, broken := p.broken[name]
 	p.mu.Unlock()
 	other := p.cluster.nodes[name]

@@ -19,7 +19,8 @@ type counters struct {
 // bucketCounters count what this node answered for one bucket, for its own
 // clients and for other nodes.
 type bucketCounters struct {
-	hot, disk, misses, bypassed, collapsed *metrics.Counter
+	hot, disk, handed, misses, bypassed, collapsed *metrics.Counter
+	handedBytes                                    *metrics.Counter // taken over from former owners
 	// What owners gave this node: with what they held, or from S3.
 	peerHits, peerMisses *metrics.Counter
 }
@@ -36,9 +37,12 @@ func newCounters(set *metrics.Set, buckets map[string]Bucket, f *flights) *count
 		c.buckets[name] = &bucketCounters{
 			hot:       counter(`rookery_cache_hits_total{bucket=%q,source="hot"}`),
 			disk:      counter(`rookery_cache_hits_total{bucket=%q,source="disk"}`),
+			handed:    counter(`rookery_cache_hits_total{bucket=%q,source="peer"}`),
 			misses:    counter(`rookery_cache_misses_total{bucket=%q}`),
 			bypassed:  counter(`rookery_cache_bypassed_total{bucket=%q}`),
 			collapsed: counter(`rookery_collapsed_reads_total{bucket=%q}`),
+
+			handedBytes: counter(`rookery_handed_over_bytes_total{bucket=%q}`),
 
 			peerHits:   counter(`rookery_peer_reads_total{bucket=%q,outcome="hit"}`),
 			peerMisses: counter(`rookery_peer_reads_total{bucket=%q,outcome="miss"}`),
@@ -57,6 +61,8 @@ func (c *counters) answered(bucket string, a *object.Answer) {
 		b.hot.Inc()
 	case a.Source == object.SourceDisk:
 		b.disk.Inc()
+	case a.Source == object.SourcePeer:
+		b.handed.Inc()
 	default:
 		b.misses.Inc()
 	}
@@ -68,10 +74,10 @@ func (c *counters) answered(bucket string, a *object.Answer) {
 // given counts what another node gave to this one.
 func (c *counters) given(bucket string, a *object.Answer) {
 	b := c.buckets[bucket]
-	if a.OwnerSource == object.SourceHot || a.OwnerSource == object.SourceDisk {
-		b.peerHits.Inc()
-	} else {
+	if a.OwnerSource == object.SourceOrigin || a.OwnerSource == object.SourceNone {
 		b.peerMisses.Inc()
+	} else {
+		b.peerHits.Inc()
 	}
 }
 

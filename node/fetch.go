@@ -12,7 +12,7 @@ import (
 // fetch brings a run's chunks from S3, one after the other, into the store and
 // to whoever waits. It runs on the node's context: no reader's leaving ends it.
 func (f *flights) fetch(r *run) error {
-	s := &stream{flights: f, run: r, offset: r.next * object.ChunkBytes, body: r.first}
+	s := &stream{flights: f, run: r, offset: r.next * object.ChunkBytes, body: r.first, end: r.pin.Size}
 	defer s.close()
 	if r.first == nil && !r.anew && f.stored(r.key, r.pin, r.next) {
 		return nil // it was stored between the reader's look and our start
@@ -143,14 +143,17 @@ func (f *flights) unreserve(length int) {
 	f.mu.Unlock()
 }
 
-// stream is a run's bytes in order, over as many GETs as it takes: a body that
-// breaks is resumed at its next byte with Range and If-Match, unless the version
-// has no strong ETag.
+// stream is a run's bytes in order: what a former owner holds of them, then as
+// many GETs as it takes. A body that breaks is resumed at its next byte with Range
+// and If-Match, unless the version has no strong ETag.
 type stream struct {
 	flights  *flights
 	run      *run
 	offset   int64 // of the next byte
 	body     *opened
+	end      int64 // where body ends
+	asked    bool  // former owners have been asked
+	handed   bool  // body is one's
 	came     int64 // bytes since the last failure
 	failures int   // since a chunk's worth of bytes came without one
 }
@@ -168,6 +171,9 @@ func (s *stream) read(p []byte) (int, error) {
 		n, err := s.try(p)
 		if n > 0 {
 			s.offset += int64(n)
+			if s.handed {
+				s.flights.node.count.buckets[s.run.key.Bucket].handedBytes.Add(n)
+			}
 			if s.came += int64(n); s.came >= object.ChunkBytes {
 				s.failures = 0
 			}
@@ -183,32 +189,53 @@ func (s *stream) read(p []byte) (int, error) {
 	}
 }
 
-// try reads once from the GET that is open, or from a new one.
+// try reads once from the body that is open, or from a new one.
 func (s *stream) try(p []byte) (int, error) {
+	if s.offset == s.end {
+		s.close()
+	}
 	if s.body == nil {
 		if err := s.open(); err != nil {
 			return 0, err
 		}
 	}
-	n, err := s.body.Body.Read(p)
+	n, err := s.body.Body.Read(p[:min(int64(len(p)), s.end-s.offset)])
+	if n == 0 && err != nil && s.handed {
+		s.close() // S3 has the rest
+		return 0, nil
+	}
 	if n == 0 && err != nil {
 		return 0, fmt.Errorf("body of %s broke off at byte %d: %w", s.run.key, s.offset, err)
 	}
 	return n, nil
 }
 
-// open starts the GET of what is left of the run.
-func (s *stream) open() error {
+// open starts what gives the rest of the run, or as much of it as a former owner
+// holds.
+func (s *stream) open() (err error) {
 	f, r := s.flights, s.run
 	f.mu.Lock()
-	to := min(r.end*object.ChunkBytes, r.pin.Size)
+	s.end = min(r.end*object.ChunkBytes, r.pin.Size)
 	f.mu.Unlock()
-	o, err := f.node.getPart(f.node.ctx, object.Fetch{Key: r.key, From: s.offset, To: to}, r.pin)
-	if err != nil {
-		return err
+	if !s.asked {
+		s.asked = true
+		if o, end := f.node.handOff.body(r.key, r.pin, s.offset, s.end); o != nil {
+			s.body, s.end = o, end
+			s.from(true)
+			return nil
+		}
 	}
-	s.body = o
-	return nil
+	s.from(false)
+	s.body, err = f.node.getPart(f.node.ctx, object.Fetch{Key: r.key, From: s.offset, To: s.end}, r.pin)
+	return err
+}
+
+// from notes whether a former owner gives what comes now, or S3.
+func (s *stream) from(former bool) {
+	s.handed = former
+	s.flights.mu.Lock()
+	defer s.flights.mu.Unlock()
+	s.run.handed = former
 }
 
 const maxAttempts = 3

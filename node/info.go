@@ -8,9 +8,10 @@ import (
 	"rookery/object"
 )
 
-// learn makes an info what the node knows, if the call that told it stands. It
-// reports whether the info is stored.
+// learn makes an info of S3 what the node knows, if the call that told it stands.
+// It reports whether the info is stored.
 func (n *Node) learn(c *call, key object.Key, info *object.Info) bool {
+	n.handOff.supersede(key)
 	return n.stands(c, key) && n.keepInfo(key, info)
 }
 
@@ -69,6 +70,7 @@ func sameVersion(a, b *object.Info) bool {
 // forget drops what is known of a version: S3 has another one, or none.
 // The zero version means whichever it is.
 func (n *Node) forget(key object.Key, v object.Version) {
+	n.handOff.supersede(key)
 	drop, any := v, v == object.Version{}
 	if any {
 		info, _ := n.store.Info(key)

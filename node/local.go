@@ -144,6 +144,9 @@ func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info,
 		return err
 	}
 	a.Source, a.Stored = object.SourceDisk, false
+	if b.handed {
+		a.Source = object.SourcePeer
+	}
 	if b.asked {
 		a.Source, a.Stored = object.SourceOrigin, n.keeps()
 		a.Collapsed = a.Collapsed || b.joined

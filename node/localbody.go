@@ -29,6 +29,7 @@ type localBody struct {
 	run    *run         // the run this reader has a place in
 	joined bool         // that run was another reader's
 	asked  bool         // the first bytes came, or come, from S3
+	handed bool         // they came from a former owner
 	misses int          // turns without a byte
 	// unreadable: the store opens the chunk at pos and cannot read it.
 	unreadable bool
@@ -45,6 +46,9 @@ func (b *localBody) prime() error {
 		return err
 	}
 	b.asked = b.run != nil || b.fill != nil
+	if b.run != nil && b.node.flights.handed(b.run) {
+		b.asked, b.handed = false, true
+	}
 	if b.run == nil && !b.onlyStored {
 		b.run = b.node.flights.attach(b.at, object.ChunkOf(b.pos), object.Chunks(b.end))
 	}

@@ -18,8 +18,8 @@ type known struct {
 	call      *call // the call that told it; the reader lets go of it. nil if none
 }
 
-// lookup finds the object's info: stored and fresh, stored and confirmed by S3,
-// or new from S3. Only the key's owner, or who stands in for it, decides this.
+// lookup finds the object's info: stored (here, or by a former owner) and fresh,
+// stored and confirmed by S3, or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask.Key, &info, !ask.HeadOnly) {
 		return n.current(ctx, ask, &info)
@@ -35,6 +35,10 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 		q = theWhole
 	}
 	c, joined, err := n.ask(ctx, ask.Key, q, time.Time{})
+	if err == nil && c.handed {
+		n.letGo(c)
+		return n.current(ctx, ask, c.info)
+	}
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
 		n.letGo(c)
 		c, joined, err = n.ask(ctx, ask.Key, onlyBytes, time.Time{})

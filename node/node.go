@@ -76,6 +76,7 @@ type Node struct {
 	log       *slog.Logger
 	count     *counters
 	flights   *flights
+	handOff   *handOff
 	negatives *negatives
 
 	ctx    context.Context // ends with the node; fetches run on it
@@ -110,6 +111,7 @@ func New(o Options) (*Node, error) {
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
 		finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
+	n.handOff = newHandOff(n)
 	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
 	return n, nil
 }

@@ -30,6 +30,7 @@ type run struct {
 	readers   int
 	cur       *fill // chunk next while it comes
 	stored    bool  // the last chunk went into the store
+	handed    bool  // a former owner gives what comes now, not S3
 	err       error // why it ended before end
 	done      bool
 	wake      chan struct{} // closed and replaced when any of these changes
@@ -93,6 +94,13 @@ func (f *flights) outlast(r *run) {
 		}
 		<-wake
 	}
+}
+
+// handed reports whether what the run brings now comes from a former owner.
+func (f *flights) handed(r *run) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return r.handed
 }
 
 func (f *flights) ended(r *run) bool {

@@ -67,9 +67,10 @@ func digest(sorted []string) uint64 {
 	return xxh3.Hash(b)
 }
 
-// Ring holds the snapshot in force. The zero Ring has one without members. Its
-// methods are safe for any number of goroutines; one goroutine should Store.
-type Ring struct{ current atomic.Pointer[Snapshot] }
+// Ring holds the snapshot in force and the one before it. The zero Ring has one
+// without members. Its methods are safe for any number of goroutines; one
+// goroutine should Store.
+type Ring struct{ current, previous atomic.Pointer[Snapshot] }
 
 // Load returns the snapshot in force, never nil. A request loads it once, so
 // that it sees one ring from its beginning to its end.
@@ -80,5 +81,14 @@ func (r *Ring) Load() *Snapshot {
 	return &Snapshot{}
 }
 
+// Previous returns the snapshot that was in force before the present one, never
+// nil: it names the nodes that hold what has moved.
+func (r *Ring) Previous() *Snapshot {
+	if s := r.previous.Load(); s != nil {
+		return s
+	}
+	return &Snapshot{}
+}
+
 // Store puts s in force; it must not be nil.
-func (r *Ring) Store(s *Snapshot) { r.current.Store(s) }
+func (r *Ring) Store(s *Snapshot) { r.previous.Store(r.current.Swap(s)) }

@@ -245,6 +245,19 @@ func TestZeroRing(t *testing.T) {
 	}
 }
 
+func TestTheRingBefore(t *testing.T) {
+	var r Ring
+	if owners := r.Previous().Owners(testKey(1), 0); owners != nil {
+		t.Errorf("owners before there was a ring: %q", owners)
+	}
+	first, second := Build(names(3)), Build(names(4))
+	r.Store(first)
+	r.Store(second)
+	if r.Load() != second || r.Previous() != first {
+		t.Error("the ring before is not the one that was stored before")
+	}
+}
+
 func TestOwnersDoesNotAllocate(t *testing.T) {
 	s := Build(names(9))
 	key := testKey(7)

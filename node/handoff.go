@@ -1,0 +1,153 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang/groupcache/lru"
+
+	"rookery/object"
+	"rookery/ring"
+)
+
+const (
+	// handOffFor is how long after a change of the ring a node asks the former
+	// owners of what is its own now, before it asks S3. An ask costs a round trip
+	// between nodes, a missed one a GET; a day is longer than most of what is read
+	// again goes unread.
+	handOffFor = 24 * time.Hour
+	// handOffWait is how long a former owner may take to begin. It looks into its
+	// own store alone, so one that takes longer is not well.
+	handOffWait = time.Second
+	// formerOwners is how many nodes are asked at most.
+	formerOwners = 2
+	// maxMoved bounds how many keys are remembered that S3 has told something new
+	// of; about 100 bytes each.
+	maxMoved = 10_000
+)
+
+// handOff takes over what former owners hold of what is this node's since the
+// ring changed: asked before S3, "only if you have it". Safe for concurrent use.
+type handOff struct {
+	node   *Node
+	window atomic.Pointer[handOffWindow]
+
+	mu sync.Mutex
+	// moved are keys of which S3 has said that what was known is no more: what a
+	// former owner knows of them is older than that.
+	moved *lru.Cache
+}
+
+type handOffWindow struct {
+	ring  *ring.Snapshot
+	since time.Time // when this node first read with it
+}
+
+func newHandOff(n *Node) *handOff { return &handOff{node: n, moved: lru.New(maxMoved)} }
+
+// former returns the nodes that may hold an extent from the time before the ring
+// changed: who owned it then, and who would own it if this node were not there.
+// It returns none once the change is old.
+func (h *handOff) former(key object.Key, extent int64) []string {
+	n := h.node
+	if n.peers == nil || !h.recent() {
+		return nil
+	}
+	before, now := n.ring.Previous().Owners(key, extent), n.owners(key, extent)
+	var names []string
+	for _, name := range slices.Concat(before[:min(1, len(before))], now[min(1, len(now)):]) {
+		if name != n.name && len(names) < formerOwners && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (h *handOff) recent() bool {
+	now := h.node.ring.Load()
+	w := h.window.Load()
+	if w == nil || w.ring != now {
+		w = &handOffWindow{ring: now, since: h.node.now()}
+		h.window.Store(w)
+	}
+	return h.node.now().Sub(w.since) < handOffFor
+}
+
+// supersede notes that S3 has said something newer of the key than what this
+// node, and so any former owner, knew.
+func (h *handOff) supersede(key object.Key) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.moved.Add(key.Hash(), nil)
+}
+
+func (h *handOff) superseded(key object.Key) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.moved.Get(key.Hash())
+	return ok
+}
+
+// info returns what a former owner of the key knows of it; nil if none does. It
+// may be stale. Without a strong ETag an object is one GET to one node, and is
+// not handed over.
+func (h *handOff) info(key object.Key) *object.Info {
+	if h.superseded(key) {
+		return nil
+	}
+	for _, name := range h.former(key, 0) {
+		a, cancel, err := h.ask(name, &object.Ask{Key: key, HeadOnly: true, OnlyIfHave: true})
+		if err != nil {
+			continue
+		}
+		cancel()
+		if a.Info.Strong() {
+			return &a.Info
+		}
+	}
+	return nil
+}
+
+// body returns what a former owner holds of the bytes [from, to) of one version,
+// from the first on, and where it ends; nil if there is nothing.
+func (h *handOff) body(key object.Key, pin object.Pin, from, to int64) (o *opened, end int64) {
+	if !pin.Strong() {
+		return nil, 0
+	}
+	ask := &object.Ask{
+		Key: key, Pin: &pin, OnlyIfHave: true,
+		Range: object.Range{Kind: object.FromTo, First: from, Last: to - 1},
+	}
+	for _, name := range h.former(key, object.ExtentOf(from)) {
+		a, cancel, err := h.ask(name, ask)
+		if err != nil {
+			continue
+		}
+		if a.Offset == from && a.Length > 0 && a.Length <= to-from {
+			return &opened{&object.Fetched{Offset: from, Length: a.Length, Size: pin.Size, Body: a.Body}, cancel}, from + a.Length
+		}
+		closeBody(a)
+		cancel()
+	}
+	return nil, 0
+}
+
+// ask asks a former owner, on the node's own time: no reader's leaving ends what
+// others wait for. The caller calls cancel when it is done with the answer.
+func (h *handOff) ask(name string, ask *object.Ask) (a *object.Answer, cancel func(), err error) {
+	ctx, cancel := context.WithCancel(h.node.ctx)
+	timer := time.AfterFunc(handOffWait, cancel)
+	a, err = h.node.peers.Open(ctx, name, ask)
+	if !timer.Stop() && err == nil {
+		closeBody(a)
+		err = object.ErrUnreachable
+	}
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return a, cancel, nil
+}
