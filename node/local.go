@@ -24,10 +24,8 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if ask.Pin != nil {
 		return n.openPinned(ctx, ask)
 	}
-	if hot, ok := n.store.Hot(ask.Key); ok {
-		if a, err := n.openHot(ask, hot); a != nil || err != nil {
-			return a, err
-		}
+	if a, err := n.openCopy(ask); a != nil || err != nil {
+		return a, err
 	}
 	for restarts := 0; ; restarts++ {
 		a, err := n.openKnown(ctx, ask)

@@ -78,6 +78,7 @@ type Node struct {
 	flights   *flights
 	handOff   *handOff
 	negatives *negatives
+	popular   popular
 
 	ctx    context.Context // ends with the node; fetches run on it
 	cancel context.CancelFunc

@@ -8,9 +8,10 @@ import (
 	"rookery/object"
 )
 
-// Open is the way of a read: the key's owner says what the object is and gives
-// the first bytes, the owners of its further extents give theirs; an owner that
-// does not answer is passed over for its successors, and then for S3.
+// Open is the way of a read: a small object that is in memory here is given at
+// once. Else the key's owner says what the object is and gives the first bytes,
+// the owners of its further extents give theirs; an owner that does not answer is
+// passed over for its successors, and then for S3.
 //
 // The answer covers the whole Range. Errors are *object.OriginError (S3's own
 // answer), object.ErrUnsatisfiableRange, ErrUnknownBucket, ErrBusy, ErrGone (S3
@@ -18,6 +19,9 @@ import (
 func (n *Node) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
 	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
 		return nil, object.ErrUnknownBucket
+	}
+	if a, err := n.openCopy(ask); a != nil || err != nil {
+		return a, err
 	}
 	for restarts := 0; ; restarts++ {
 		a, owner, err := n.openAtOwner(ctx, ask)
@@ -35,7 +39,9 @@ func (n *Node) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error
 		if from == to || owner == n.name && a.Offset == from && a.Length == to-from {
 			return a, nil
 		}
-		err = n.extend(ctx, ask, a, owner, from, to)
+		if err = n.extend(ctx, ask, a, owner, from, to); err == nil {
+			err = n.keepCopy(ask, a)
+		}
 		if err == nil {
 			return a, nil
 		}
