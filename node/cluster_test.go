@@ -28,15 +28,16 @@ const bucket = "b"
 // ask each other by plain calls; what the wire adds is tested where nodes are
 // wired.
 type testCluster struct {
-	t      *testing.T
-	s3     *s3test.Server
-	clock  *testClock
-	ring   *ring.Ring
-	dirs   map[string]string
-	nodes  map[string]*testNode
-	names  []string
-	adjust func(*store.Options)
-	fresh  object.Freshness
+	t           *testing.T
+	s3          *s3test.Server
+	clock       *testClock
+	ring        *ring.Ring
+	dirs        map[string]string
+	nodes       map[string]*testNode
+	names       []string
+	adjust      func(*store.Options)
+	flightBytes int64
+	fresh       object.Freshness
 }
 
 type testNode struct {
@@ -56,7 +57,8 @@ func newCluster(t *testing.T, names []string, options ...option) *testCluster {
 	t.Helper()
 	c := &testCluster{
 		t: t, s3: s3test.Start(t), clock: new(testClock), ring: new(ring.Ring), names: names,
-		dirs: make(map[string]string), nodes: make(map[string]*testNode),
+		flightBytes: 64 << 20,
+		dirs:        make(map[string]string), nodes: make(map[string]*testNode),
 		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second},
 	}
 	c.clock.ns.Store(time.Now().UnixNano())
@@ -92,7 +94,7 @@ func (c *testCluster) start(name string) {
 	}
 	peers := &fakePeers{cluster: c, broken: make(map[string]int64)}
 	n, err := node.New(node.Options{
-		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
+		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: c.flightBytes, FinishBytes: 0, Now: c.clock.now,
 		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh}},
 	})
 	if err != nil {

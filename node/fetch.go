@@ -29,13 +29,14 @@ func (f *flights) fetch(r *run) error {
 }
 
 // more returns the run's next chunk. A run ends early when nobody reads it and
-// much is left. While nothing can be stored it waits until a reader wants more:
+// much is left, or, if it reads ahead, when memory is short. While nothing can be stored it waits until a reader wants more:
 // bytes fetched ahead would be lost.
 func (f *flights) more(r *run) (chunk int64, more bool) {
 	for {
 		f.mu.Lock()
 		left := min(r.end*object.ChunkBytes, r.pin.Size) - r.next*object.ChunkBytes
-		if r.readers == 0 && (left > f.finishBytes || !r.stored) {
+		goesOn := left <= f.finishBytes || r.ahead && f.held <= f.maxBytes/2
+		if r.readers == 0 && (!goesOn || !r.stored) {
 			r.end = min(r.end, r.next)
 		}
 		next, wake := r.next, r.wake

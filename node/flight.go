@@ -23,6 +23,7 @@ type versionKey struct {
 type flights struct {
 	node        *Node
 	budget      *semaphore.Weighted // bytes of chunk buffers, over the whole node
+	maxBytes    int64               // of the budget
 	finishBytes int64
 	buffers     sync.Pool // of *[object.ChunkBytes]byte
 
@@ -30,6 +31,7 @@ type flights struct {
 	byVersion map[versionKey][]*run
 	recent    recent
 	running   int
+	aheads    int   // of them, those that read ahead
 	held      int64 // bytes of the budget in use
 }
 

@@ -137,6 +137,9 @@ func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info,
 		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin,
 		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyIfHave,
 	}
+	if !ask.OnlyIfHave {
+		n.readAhead(ask.Key, pin, b.pos, b.end)
+	}
 	if err := b.prime(); err != nil {
 		b.Close()
 		return err

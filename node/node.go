@@ -79,6 +79,7 @@ type Node struct {
 	handOff   *handOff
 	negatives *negatives
 	popular   popular
+	sequences *sequences
 
 	ctx    context.Context // ends with the node; fetches run on it
 	cancel context.CancelFunc
@@ -104,13 +105,13 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		name: o.Name, store: o.Store, ring: o.Ring, peers: o.Peers, buckets: o.Buckets,
-		now: o.Now, log: o.Log, negatives: newNegatives(o.Now),
+		now: o.Now, log: o.Log, negatives: newNegatives(o.Now), sequences: newSequences(),
 		calls: make(map[object.Hash]*call),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.flights = &flights{
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
-		finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
+		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
 	n.handOff = newHandOff(n)
 	n.count = newCounters(o.Metrics, o.Buckets, n.flights)

@@ -20,7 +20,9 @@ type run struct {
 	whole func()
 	// anew: the first chunk is fetched although the store has it.
 	anew bool
-	from int64 // its first chunk
+	// ahead: it goes on without readers, which are expected.
+	ahead bool
+	from  int64 // its first chunk
 	// first is a GET that is already open, from chunk next on.
 	first *opened
 
@@ -134,5 +136,8 @@ func (f *flights) finish(r *run, err error) {
 		f.byVersion[r.at] = runs
 	}
 	f.running--
+	if r.ahead {
+		f.aheads--
+	}
 	r.changed()
 }
