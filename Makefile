@@ -65,6 +65,10 @@ bench-memory: build ## Show that a node's memory stays within its bound under 20
 bench-herd: build ## Show what 5,000 simultaneous cold reads of one object cost S3 and the nodes
 	CGO_ENABLED=0 go run ./bench/herd $(ARGS)
 
+.PHONY: bench-skew
+bench-skew: build ## Show that one very popular key makes no node a bottleneck
+	CGO_ENABLED=0 go run ./bench/skew $(ARGS)
+
 .PHONY: ci
 ci: ## Run everything that is checked before a release
 	bash .ci/run

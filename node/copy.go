@@ -18,8 +18,9 @@ func (n *Node) openCopy(ask *object.Ask) (*object.Answer, error) {
 	return n.openHot(ask, hot)
 }
 
-// keepCopy keeps a small object in memory that another node owns and that is asked
-// for here again and again: so a popular key's owner is no bottleneck. The copy is
+// keepCopy keeps a small object in memory that another node owns: one that is asked
+// for here again and again, or any as long as there is room. So a popular key's owner
+// is no bottleneck. The copy is
 // fresh for as long as the owner said. The whole of the answer's body is read first;
 // what fails then has not been told to anybody.
 func (n *Node) keepCopy(ask *object.Ask, a *object.Answer) error {
@@ -41,10 +42,12 @@ func (n *Node) keepCopy(ask *object.Ask, a *object.Answer) error {
 }
 
 // copies reports whether the answer is a whole small object that its owner keeps,
-// and popular here. One that S3 is still sending is left to stream.
+// and worth its memory here. One that S3 is still sending is left to stream.
 func (n *Node) copies(ask *object.Ask, a *object.Answer) bool {
 	whole := a.Length == a.Info.Size && a.Length > 0 && a.Length <= store.HotMax
 	kept := a.Outcome == object.Hit || a.Outcome == object.Revalidated
-	return whole && kept && a.Source == object.SourcePeer && a.TTL > 0 && a.Info.Strong() &&
-		n.popular.ask(ask.Key.Hash()) >= copyFrom
+	if !whole || !kept || a.Source != object.SourcePeer || a.TTL <= 0 || !a.Info.Strong() {
+		return false
+	}
+	return n.popular.ask(ask.Key.Hash()) >= copyFrom || n.store.HotHasRoom(a.Length)
 }

@@ -9,8 +9,7 @@ import (
 
 const (
 	// copyFrom is how often a key of another node must have been asked for here,
-	// lately, for a copy to be kept. Twice may be chance; what the copies then
-	// displace is the hot set's own decision.
+	// lately, for a copy to be kept where it displaces something else.
 	copyFrom = 3
 
 	popularRows    = 4

@@ -120,6 +120,10 @@ func hotWeight(key object.Key, info *object.Info, body int) int64 {
 	return int64(n)
 }
 
+// HotHasRoom reports whether the hot set would take n bytes more and still have a
+// quarter of its bound free.
+func (s *Store) HotHasRoom(n int64) bool { return s.hot.used.Load()+n <= s.hot.max/4*3 }
+
 // DropHot forgets the key's object in memory.
 func (s *Store) DropHot(key object.Key) {
 	if s.hot.cache != nil {
