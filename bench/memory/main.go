@@ -18,6 +18,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"rookery/bench/nodes"
 )
 
 const mib = 1 << 20
@@ -94,17 +96,20 @@ func measure(ctx context.Context, o options) (ok bool, err error) {
 		return false, fmt.Errorf("origin: %w", err)
 	}
 	defer func() { err = errors.Join(err, origin.Close()) }()
-	nodes, err := startNodes(ctx, o, dir, origin.url)
-	defer func() { err = errors.Join(err, stopNodes(nodes)) }()
+	all, err := nodes.Start(ctx, nodes.Options{
+		Program: o.rookery, Nodes: o.nodes, Dir: dir, OriginURL: origin.url, Bucket: bucket,
+		MemoryMiB: o.memoryMiB, DiskMiB: o.diskMiB, Logs: o.logs,
+	})
+	defer func() { err = errors.Join(err, nodes.Stop(all)) }()
 	if err != nil {
 		return false, err
 	}
 
-	watched := watch(nodes, o.samplesEvery)
-	err = fillHot(ctx, o, nodes[0].client)
+	watched := watch(all, o.samplesEvery)
+	err = fillHot(ctx, o, all[0].Client)
 	var read readings
 	if err == nil {
-		read = streamAll(ctx, o, nodes[0].client)
+		read = streamAll(ctx, o, all[0].Client)
 	}
 	memory, watchErr := watched.stop()
 	err = errors.Join(err, watchErr, ctx.Err())

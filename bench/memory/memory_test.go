@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,10 +53,4 @@ func TestPace(t *testing.T) {
 			t.Errorf("after a stop 1000 bytes took %s, want %s", took, time.Second-maxCatchUp)
 		}
 	})
-}
-
-func TestResidentBytes(t *testing.T) {
-	if n, err := residentBytes(os.Getpid()); err != nil || n < mib {
-		t.Errorf("this process: %d, %v", n, err)
-	}
 }

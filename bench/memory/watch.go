@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"rookery/bench/nodes"
 )
 
 // resident is what the samples of one node came to.
@@ -25,13 +24,13 @@ type watcher struct {
 }
 
 // watch begins to sample.
-func watch(nodes []*nodeProcess, every time.Duration) *watcher {
-	w := &watcher{quit: make(chan struct{}), all: make([]resident, len(nodes))}
+func watch(all []*nodes.Process, every time.Duration) *watcher {
+	w := &watcher{quit: make(chan struct{}), all: make([]resident, len(all))}
 	w.done.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for w.err == nil {
-			w.err = w.sample(nodes)
+			w.err = w.sample(all)
 			select {
 			case <-tick.C:
 			case <-w.quit:
@@ -49,31 +48,14 @@ func (w *watcher) stop() ([]resident, error) {
 	return w.all, w.err
 }
 
-func (w *watcher) sample(nodes []*nodeProcess) error {
-	for i, n := range nodes {
-		bytes, err := residentBytes(n.command.Process.Pid)
+func (w *watcher) sample(all []*nodes.Process) error {
+	for i, n := range all {
+		bytes, err := nodes.ResidentBytes(n.Pid())
 		if err != nil {
-			return fmt.Errorf("%s: %w", n.name, err)
+			return fmt.Errorf("%s: %w", n.Name, err)
 		}
 		r := &w.all[i]
-		r.name, r.last, r.max, r.samples = n.name, bytes, max(r.max, bytes), r.samples+1
+		r.name, r.last, r.max, r.samples = n.Name, bytes, max(r.max, bytes), r.samples+1
 	}
 	return nil
-}
-
-// residentBytes reads VmRSS (proc(5)).
-func residentBytes(pid int) (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		value, found := strings.CutPrefix(line, "VmRSS:")
-		if !found {
-			continue
-		}
-		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
-		return kib << 10, err
-	}
-	return 0, fmt.Errorf("process %d has no VmRSS: it has ended", pid)
 }

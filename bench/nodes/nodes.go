@@ -1,4 +1,6 @@
-package main
+// Package nodes runs a cluster of nodes as processes of their own on loopback,
+// for benchmarks that measure what a node takes. Who starts them stops them.
+package nodes
 
 import (
 	"context"
@@ -22,22 +24,39 @@ const (
 	endWithin   = 10 * time.Second
 )
 
-// nodeProcess is a node in a process of its own.
-type nodeProcess struct {
-	name                        string
-	client, admin, gossip, peer string // addresses
-	command                     *exec.Cmd
-	ended                       chan error // its exit
+// Options are what a benchmark decides of its cluster.
+type Options struct {
+	Program   string // rookery
+	Nodes     int
+	Dir       string // for configurations and caches
+	OriginURL string
+	Bucket    string // at the origin and at the nodes
+	MemoryMiB int64  // cache.memory of each
+	DiskMiB   int64  // cache.disk of each
+	Logs      bool   // show them
 }
 
-// startNodes starts the cluster and waits until each node may serve. The nodes
-// it returns beside an error are to be stopped too.
-func startNodes(ctx context.Context, o options, dir, originURL string) ([]*nodeProcess, error) {
-	program, err := filepath.Abs(o.rookery)
+// Process is a node in a process of its own.
+type Process struct {
+	Name         string
+	Client       string // address for clients
+	Admin        string // address for operators
+	gossip, peer string
+	command      *exec.Cmd
+	ended        chan error // its exit
+}
+
+// Pid is the process's number.
+func (n *Process) Pid() int { return n.command.Process.Pid }
+
+// Start starts the cluster and waits until each node may serve. The nodes that it
+// returns beside an error are to be stopped too.
+func Start(ctx context.Context, o Options) ([]*Process, error) {
+	program, err := filepath.Abs(o.Program)
 	if err != nil {
 		return nil, err
 	}
-	planned := make([]*nodeProcess, o.nodes)
+	planned := make([]*Process, o.Nodes)
 	for i := range planned {
 		if planned[i], err = newNode(i); err != nil {
 			return nil, err
@@ -45,33 +64,33 @@ func startNodes(ctx context.Context, o options, dir, originURL string) ([]*nodeP
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
-	var started []*nodeProcess
+	var started []*Process
 	for i, n := range planned {
-		text := n.config(o, filepath.Join(dir, n.name), originURL)
-		if o.nodes > 1 {
-			text += n.clusterConfig(o.nodes, planned[0].gossip, base64.StdEncoding.EncodeToString(key))
+		text := n.config(o)
+		if o.Nodes > 1 {
+			text += n.clusterConfig(o.Nodes, planned[0].gossip, base64.StdEncoding.EncodeToString(key))
 		}
-		file := filepath.Join(dir, n.name+".yaml")
+		file := filepath.Join(o.Dir, n.Name+".yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return started, err
 		}
-		if err := n.start(program, file, o.logs); err != nil {
+		if err := n.start(program, file, o.Logs); err != nil {
 			return started, fmt.Errorf("start %s: %w", program, err)
 		}
 		started = planned[:i+1]
 	}
 	for _, n := range started {
 		if err := n.awaitReady(ctx); err != nil {
-			return started, fmt.Errorf("%s: %w", n.name, err)
+			return started, fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
 	return started, nil
 }
 
 // newNode plans a node on ports that are free at this moment.
-func newNode(i int) (*nodeProcess, error) {
-	n := &nodeProcess{name: fmt.Sprintf("rook-%d", i), ended: make(chan error, 1)}
-	for _, address := range []*string{&n.client, &n.admin, &n.gossip, &n.peer} {
+func newNode(i int) (*Process, error) {
+	n := &Process{Name: fmt.Sprintf("rook-%d", i), ended: make(chan error, 1)}
+	for _, address := range []*string{&n.Client, &n.Admin, &n.gossip, &n.peer} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
@@ -82,11 +101,11 @@ func newNode(i int) (*nodeProcess, error) {
 	return n, nil
 }
 
-func (n *nodeProcess) config(o options, dir, originURL string) string {
+func (n *Process) config(o Options) string {
 	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 	return fmt.Sprintf(`
 node: {name: %s, data_dir: %q}
-server: {address: 127.0.0.1, port: %s}
+server: {address: 127.0.0.1, port: %s, drain: 0s}
 admin: {address: 127.0.0.1, port: %s}
 cache: {memory: %dMiB, disk: %dMiB}
 log: {access: false, level: warn}
@@ -94,14 +113,14 @@ buckets:
   - name: %[7]s
     path_prefix: /%[7]s
     s3: {bucket: %[7]s, region: us-east-1, endpoint: %[8]q, anonymous: true, path_style: true}
-`, n.name, dir, port(n.client), port(n.admin), o.memoryMiB, o.diskMiB, bucket, originURL)
+`, n.Name, filepath.Join(o.Dir, n.Name), port(n.Client), port(n.Admin), o.MemoryMiB, o.DiskMiB, o.Bucket, o.OriginURL)
 }
 
-func (n *nodeProcess) clusterConfig(nodes int, first, key string) string {
+func (n *Process) clusterConfig(nodes int, first, key string) string {
 	return fmt.Sprintf("cluster: {bind: %q, peer_bind: %q, join: [%q], gossip_key: %q, expect: %d}\n", n.gossip, n.peer, first, key, nodes)
 }
 
-func (n *nodeProcess) start(program, file string, logs bool) error {
+func (n *Process) start(program, file string, logs bool) error {
 	n.command = exec.Command(program, "serve", "--config", file)
 	if logs {
 		n.command.Stdout, n.command.Stderr = os.Stderr, os.Stderr
@@ -116,14 +135,14 @@ func (n *nodeProcess) start(program, file string, logs bool) error {
 }
 
 // awaitReady asks the node until it may serve.
-func (n *nodeProcess) awaitReady(ctx context.Context) error {
+func (n *Process) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		if ready(ctx, client, "http://"+n.admin+"/ready") {
+		if ready(ctx, client, "http://"+n.Admin+"/ready") {
 			return nil
 		}
 		select {
@@ -151,8 +170,8 @@ func ready(ctx context.Context, client *http.Client, url string) bool {
 	return err == nil && response.StatusCode == http.StatusOK
 }
 
-// stopNodes asks every node to end, and kills those that do not.
-func stopNodes(nodes []*nodeProcess) error {
+// Stop asks every node to end, and kills those that do not.
+func Stop(nodes []*Process) error {
 	var errs []error
 	for _, n := range nodes {
 		_ = n.command.Process.Signal(syscall.SIGTERM) // one that has ended says so below
@@ -168,7 +187,7 @@ func stopNodes(nodes []*nodeProcess) error {
 			err = errors.Join(errors.New("did not end in time"), n.command.Process.Kill(), <-n.ended)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", n.name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", n.Name, err))
 		}
 	}
 	return errors.Join(errs...)
