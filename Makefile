@@ -61,6 +61,10 @@ bench-store: ## Measure the store beside Pebble with inline values
 bench-memory: build ## Show that a node's memory stays within its bound under 200 slow readers
 	CGO_ENABLED=0 go run ./bench/memory $(ARGS)
 
+.PHONY: bench-herd
+bench-herd: build ## Show what 5,000 simultaneous cold reads of one object cost S3 and the nodes
+	CGO_ENABLED=0 go run ./bench/herd $(ARGS)
+
 .PHONY: ci
 ci: ## Run everything that is checked before a release
 	bash .ci/run

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -98,21 +99,41 @@ func (b *body) next(p []byte) (int, error) {
 }
 
 // header reads the header of the next frame that is more than a sign of life.
-// Without a deadline each such sign gives the node as long again.
+// Without a deadline each such sign gives the node as long again, and so does, a
+// few times, one on another connection: then the node is there, and busy.
 func (b *body) header(deadline time.Time) (frameType, int, error) {
-	for {
-		limit := deadline
+	c := b.client
+	for silences := 1; ; {
+		limit, began := deadline, c.opts.Now()
 		if limit.IsZero() {
-			limit = time.Now().Add(b.client.opts.FirstByte)
+			limit = time.Now().Add(c.opts.FirstByte)
 		}
 		// It fails only on a connection that has ended, of which the read tells more.
 		_ = b.conn.SetReadDeadline(limit)
 		t, length, err := b.conn.readHeader()
-		if err != nil || t != frameWait {
+		switch {
+		case err == nil && t == frameWait:
+			c.vitals.heard(b.node)
+			silences = 1
+		case err == nil && t == frameHead:
+			c.vitals.heard(b.node)
+			return t, length, nil
+		case err == nil || !deadline.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded):
 			return t, length, err
+		case !c.vitals.alive(b.node, began):
+			c.lost(b.ctx, b.node)
+			return t, length, err
+		case silences == maxSilences || errors.Is(err, io.ErrUnexpectedEOF): // in the middle of a header
+			return t, length, err
+		default:
+			silences++
 		}
 	}
 }
+
+// maxSilences is for how many times FirstByte one connection may be silent while
+// its node is not.
+const maxSilences = 3
 
 // receive reads the next data frame: into p if it fits there, and its length is
 // returned, and otherwise into b.pending. With the last data frame it reads the

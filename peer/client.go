@@ -47,6 +47,7 @@ type Client struct {
 	opts     ClientOptions
 	pool     *pool
 	refusals *refusals
+	vitals   *vitals
 	buffers  buffers
 
 	figures *figures
@@ -83,6 +84,7 @@ func NewClient(o ClientOptions) *Client {
 		opts:     o,
 		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout),
 		refusals: newRefusals(o.Now, o.Log),
+		vitals:   newVitals(o.Now, o.Metrics),
 		dials:    o.Metrics.NewCounter("rookery_peer_dials_total"),
 		reused:   o.Metrics.NewCounter("rookery_peer_reused_connections_total"),
 		retried:  o.Metrics.NewCounter("rookery_peer_retried_requests_total"),
@@ -113,7 +115,7 @@ func (c *Client) Close() error {
 // of its own, which its log names.
 func (c *Client) Open(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error) {
 	c.figures.requests.Inc()
-	answer, err := c.open(ctx, node, ask)
+	answer, err := c.admit(ctx, node, ask)
 	if err != nil {
 		c.figures.fail(err)
 		return nil, fmt.Errorf("peer %s: %w", node, err)
@@ -121,23 +123,46 @@ func (c *Client) Open(ctx context.Context, node string, ask *object.Ask) (*objec
 	return answer, nil
 }
 
+// admit asks a node that is not known to be silent, or finds out whether it
+// still is.
+func (c *Client) admit(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error) {
+	probe, err := c.vitals.admit(node)
+	if err != nil {
+		return nil, err
+	}
+	if probe {
+		defer c.vitals.probed(node)
+	}
+	return c.open(ctx, node, ask)
+}
+
 // open tries a connection that is there already, and a new one if that turns
 // out to have been closed by the other side while it was idle.
 func (c *Client) open(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error) {
-	if conn := c.pool.get(node); conn != nil {
-		c.reused.Inc()
+	for tries := 1; ; tries++ {
+		conn, err := c.pool.get(ctx, node, tries > 1)
+		reused := conn != nil
+		if err == nil && !reused {
+			conn, err = c.connect(ctx, node)
+			c.pool.dialed(node)
+		}
+		if err != nil {
+			return nil, unreachable(ctx, err)
+		}
+		if reused {
+			c.reused.Inc()
+		}
 		answer, err := c.exchange(ctx, conn, ask)
-		if !errors.Is(err, errSilence) {
+		if !reused || tries == maxTries || !errors.Is(err, errSilence) {
 			return answer, err
 		}
 		c.retried.Inc()
 	}
-	conn, err := c.connect(ctx, node)
-	if err != nil {
-		return nil, unreachable(ctx, err)
-	}
-	return c.exchange(ctx, conn, ask)
 }
+
+// maxTries: the second try wants a new connection; in a crowd it may get one that
+// another read ended with, and that may have been closed as well.
+const maxTries = 3
 
 // exchange sends the ask and reads the head. Whatever happens, the connection is
 // taken care of: by the answer's body if there is one.

@@ -186,3 +186,13 @@ func hangs(ctx context.Context) func([]byte) (int, error) {
 
 // count reads a counter.
 func count(set *metrics.Set, name string) int { return int(set.GetOrCreateCounter(name).Get()) }
+
+// idleTo takes an idle connection to the owner out of the pool.
+func idleTo(t testing.TB, c *Client) *conn {
+	t.Helper()
+	conn, err := c.pool.get(t.Context(), "owner", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}

@@ -158,10 +158,10 @@ func TestIdleConnectionsAreFewAndYoung(t *testing.T) {
 	if n := client.pool.size(); n != 3 {
 		t.Errorf("%d connections kept before they are old, want 3", n)
 	}
-	last := client.pool.get("owner")
+	last := idleTo(t, client)
 	client.pool.put(last, now.Add(time.Minute))
 	client.pool.sweep(now.Add(time.Hour))
-	if n := client.pool.size(); n != 1 || client.pool.get("owner") != last {
+	if n := client.pool.size(); n != 1 || idleTo(t, client) != last {
 		t.Errorf("%d connections kept, want the one that was used last", n)
 	}
 }

@@ -178,7 +178,7 @@ func TestHandshakesAreResumed(t *testing.T) {
 		if _, err := client.Open(t.Context(), "owner", &object.Ask{HeadOnly: true}); err != nil {
 			t.Fatal(err)
 		}
-		conn := client.pool.get("owner")
+		conn := idleTo(t, client)
 		state := conn.Conn.(*tls.Conn).ConnectionState()
 		if state.DidResume != want || state.Version != tls.VersionTLS13 || state.NegotiatedProtocol != alpn {
 			t.Errorf("connection %d: resumed %v, version %x, protocol %q", i, state.DidResume, state.Version, state.NegotiatedProtocol)

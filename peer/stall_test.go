@@ -296,7 +296,7 @@ func TestAnIdleAskerIsClosedByTheServer(t *testing.T) {
 		if _, err := client.Open(t.Context(), "owner", &object.Ask{HeadOnly: true}); err != nil {
 			t.Fatal(err)
 		}
-		client.pool.get("owner") // taken, and never used
+		idleTo(t, client) // taken, and never used
 		time.Sleep(5*time.Minute + time.Second)
 		synctest.Wait()
 		if s.size() != 0 {

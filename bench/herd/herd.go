@@ -30,8 +30,8 @@ type found struct {
 	all        []time.Duration // sorted; of the clients that were served
 	bytes      int64
 	failed     int
-	err        error // of one that failed
-	slowBytes  int64 // of the slow reader that got least, until the others had finished
+	err        error   // of one that failed
+	slowShare  float64 // of its pace since its first byte, of the slow reader that had least
 	slowFailed error
 	asked      asked
 }
@@ -130,9 +130,10 @@ func (h *herd) collect(f *found) {
 	}
 	slices.Sort(f.first)
 	slices.Sort(f.all)
-	for n, c := range h.slow {
-		if n == 0 || c.bytes < f.slowBytes {
-			f.slowBytes = c.bytes
+	f.slowShare = 1
+	for _, c := range h.slow {
+		if due := c.bytesPerSecond * (c.took - c.first - time.Second).Seconds(); due > 0 && c.bytes < c.length {
+			f.slowShare = min(f.slowShare, float64(c.bytes)/due)
 		}
 		if c.err != nil {
 			f.slowFailed = c.err

@@ -5,8 +5,8 @@
 // take more memory than it was given and a fixed room beyond it.
 //
 // It starts the nodes as processes of their own and is itself the origin and the
-// clients. It runs the herd twice, on two cold objects: first without the slow
-// readers, then with them. It owns a temporary directory and the processes that
+// clients. It runs the herd several times, each time on another cold object, without
+// the slow readers and with them in turn. It owns a temporary directory and the processes that
 // it started, and leaves neither behind.
 package main
 
@@ -36,7 +36,7 @@ type options struct {
 	nodes, clients     int
 	objectMiB          int64
 	pieceMiB           int64
-	slow               int
+	slow, rounds       int
 	slowKiB            float64 // of one slow reader, a second
 	slowdown           float64 // what the slow readers may cost the others
 	memoryMiB, diskMiB int64   // of the configuration
@@ -55,8 +55,9 @@ func parseOptions(args []string) (options, error) {
 	set.Int64Var(&o.objectMiB, "object-mib", 100, "size of the object in MiB")
 	set.Int64Var(&o.pieceMiB, "piece-mib", 4, "what each client asks for, in MiB")
 	set.IntVar(&o.slow, "slow", 5, "slow readers beside them in the second run")
+	set.IntVar(&o.rounds, "rounds", 2, "how often the herd runs without slow readers and with them; the best time of each counts")
 	set.Float64Var(&o.slowKiB, "slow-kib", 10, "pace of each slow reader in KiB a second")
-	set.Float64Var(&o.slowdown, "slowdown", 1.25, "what the slow readers may cost: the second run's time over the first's")
+	set.Float64Var(&o.slowdown, "slowdown", 1.25, "what the slow readers may cost: the time with them over the time without")
 	set.Int64Var(&o.memoryMiB, "memory-mib", 512, "cache.memory of each node in MiB")
 	set.Int64Var(&o.diskMiB, "disk-mib", 2<<10, "cache.disk of each node in MiB")
 	set.Int64Var(&o.beyondMiB, "beyond-mib", 256, "what a node may take beyond cache.memory in MiB")
@@ -66,7 +67,7 @@ func parseOptions(args []string) (options, error) {
 	if err := set.Parse(args); err != nil {
 		return o, err
 	}
-	if o.nodes < 1 || o.clients < 1 || o.slow < 0 || o.slowKiB <= 0 || o.pieceMiB < 1 || o.objectMiB < o.pieceMiB || o.within <= 0 {
+	if o.nodes < 1 || o.clients < 1 || o.slow < 0 || o.rounds < 1 || o.slowKiB <= 0 || o.pieceMiB < 1 || o.objectMiB < o.pieceMiB || o.within <= 0 {
 		return o, errors.New("nodes, clients, sizes, paces and times must be above zero, and a piece within the object")
 	}
 	for o.seed == 0 {
@@ -134,7 +135,11 @@ func measure(ctx context.Context, o options) (ok bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	origin, err := startOrigin([]pattern.Object{o.coldAt(0), o.coldAt(1)})
+	objects := make([]pattern.Object, 2*o.rounds)
+	for run := range objects {
+		objects[run] = o.coldAt(run)
+	}
+	origin, err := startOrigin(objects)
 	if err != nil {
 		return false, fmt.Errorf("origin: %w", err)
 	}
@@ -148,10 +153,8 @@ func measure(ctx context.Context, o options) (ok bool, err error) {
 		return false, err
 	}
 	var r results
-	for run, slow := range []int{0, o.slow} {
-		object := o.coldAt(run)
-		h := newHerd(o, object, slow, all)
-		found, err := h.run(ctx)
+	for run, object := range objects {
+		found, err := newHerd(o, object, run%2*o.slow, all).run(ctx)
 		if err != nil {
 			return false, fmt.Errorf("run %d: %w", run+1, err)
 		}
