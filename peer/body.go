@@ -121,7 +121,7 @@ func (b *body) header(deadline time.Time) (frameType, int, error) {
 		case err == nil || !deadline.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded):
 			return t, length, err
 		case !c.vitals.alive(b.node, began):
-			c.lost(b.ctx, b.node)
+			c.lost(b.ctx, b.node, fmt.Errorf("answer: %w", err))
 			return t, length, err
 		case silences == maxSilences || errors.Is(err, io.ErrUnexpectedEOF): // in the middle of a header
 			return t, length, err

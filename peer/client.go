@@ -38,8 +38,9 @@ type ClientOptions struct {
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none
 	Metrics *metrics.Set     // one Client a Set; nil: private
-	// Dial opens a connection; nil: TCP with keep-alive.
-	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Dial opens a connection, or fails with os.ErrDeadlineExceeded if none comes
+	// about in time; nil: TCP with keep-alive.
+	Dial func(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error)
 }
 
 // Client asks other nodes. It is safe for concurrent use.
@@ -76,15 +77,13 @@ func NewClient(o ClientOptions) *Client {
 		o.Now = time.Now
 	}
 	if o.Dial == nil {
-		o.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", addr)
-		}
+		o.Dial = dialTCP
 	}
 	c := &Client{
 		opts:     o,
 		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout),
 		refusals: newRefusals(o.Now, o.Log),
-		vitals:   newVitals(o.Now, o.Metrics),
+		vitals:   newVitals(o.Now, o.Log, o.Metrics),
 		dials:    o.Metrics.NewCounter("rookery_peer_dials_total"),
 		reused:   o.Metrics.NewCounter("rookery_peer_reused_connections_total"),
 		retried:  o.Metrics.NewCounter("rookery_peer_retried_requests_total"),

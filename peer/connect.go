@@ -25,7 +25,7 @@ func (c *Client) connect(ctx context.Context, node string) (*conn, error) {
 	c.dials.Inc()
 	raw, err := c.dial(ctx, node, addr)
 	if err != nil {
-		c.lost(ctx, node)
+		c.lost(ctx, node, fmt.Errorf("connect: %w", err))
 		return nil, err
 	}
 	began := c.opts.Now()
@@ -33,7 +33,7 @@ func (c *Client) connect(ctx context.Context, node string) (*conn, error) {
 	if err != nil {
 		raw.Close()
 		if errors.Is(err, os.ErrDeadlineExceeded) && !c.vitals.alive(node, began) {
-			c.lost(ctx, node)
+			c.lost(ctx, node, fmt.Errorf("handshake: %w", err))
 		}
 		if refused, ok := errors.AsType[*refusal](err); ok && ctx.Err() == nil {
 			c.figures.refuse(refused.why)
@@ -50,38 +50,11 @@ func (c *Client) connect(ctx context.Context, node string) (*conn, error) {
 	return conn, nil
 }
 
-// dial opens a TCP connection. A node that is gone is known after ConnectTimeout.
-// But where the node gave a sign of life since the attempt began, or this node was
-// too busy to look at its own clock in time, the attempt has shown nothing, and
-// there is another, up to FirstByte in all.
-func (c *Client) dial(ctx context.Context, node, addr string) (net.Conn, error) {
-	for first := time.Now(); ; {
-		began, seen := time.Now(), c.opts.Now()
-		raw, err := c.dialOnce(ctx, addr)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return raw, err
-		}
-		late := time.Since(began) > c.opts.ConnectTimeout+c.opts.ConnectTimeout/lateShare
-		if !late && !c.vitals.alive(node, seen) || time.Since(first) > c.opts.FirstByte {
-			return nil, err
-		}
-	}
-}
-
-// lateShare: who wakes from a timeout later than by this part of it was busy.
-const lateShare = 10
-
-func (c *Client) dialOnce(ctx context.Context, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.ConnectTimeout)
-	defer cancel()
-	return c.opts.Dial(ctx, addr)
-}
-
 // lost remembers a silent node, unless it was the asker who went away, and sends
 // those away who wait for a connection to it.
-func (c *Client) lost(ctx context.Context, node string) {
+func (c *Client) lost(ctx context.Context, node string, why error) {
 	if ctx.Err() == nil {
-		c.vitals.lost(node)
+		c.vitals.lost(node, why)
 		c.pool.sendAway(node, errSilent)
 	}
 }
