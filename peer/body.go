@@ -131,10 +131,6 @@ func (b *body) header(deadline time.Time) (frameType, int, error) {
 	}
 }
 
-// maxSilences is for how many times FirstByte one connection may be silent while
-// its node is not.
-const maxSilences = 3
-
 // receive reads the next data frame: into p if it fits there, and its length is
 // returned, and otherwise into b.pending. With the last data frame it reads the
 // end frame, so that bytes which a failure follows are not taken for a whole

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"rookery/object"
 )
@@ -28,13 +27,9 @@ func (c *Client) connect(ctx context.Context, node string) (*conn, error) {
 		c.lost(ctx, node, fmt.Errorf("connect: %w", err))
 		return nil, err
 	}
-	began := c.opts.Now()
 	conn, err := c.greet(ctx, node, raw)
 	if err != nil {
 		raw.Close()
-		if errors.Is(err, os.ErrDeadlineExceeded) && !c.vitals.alive(node, began) {
-			c.lost(ctx, node, fmt.Errorf("handshake: %w", err))
-		}
 		if refused, ok := errors.AsType[*refusal](err); ok && ctx.Err() == nil {
 			c.figures.refuse(refused.why)
 			c.refusals.note(node, refused)
@@ -63,9 +58,8 @@ func (c *Client) lost(ctx context.Context, node string, why error) {
 func (c *Client) greet(ctx context.Context, node string, raw net.Conn) (*conn, error) {
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
-	if err := raw.SetDeadline(time.Now().Add(c.opts.FirstByte)); err != nil {
-		return nil, err
-	}
+	patience := c.expectLife(ctx, node, raw)
+	defer patience.stop()
 	secure := tls.Client(raw, c.opts.Identity.ClientTLS(node))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, distrust(err)
@@ -74,7 +68,10 @@ func (c *Client) greet(ctx context.Context, node string, raw net.Conn) (*conn, e
 	if err := c.sayHello(conn); err != nil {
 		return nil, distrust(err)
 	}
-	return conn, raw.SetDeadline(time.Time{})
+	if !patience.stop() {
+		return nil, os.ErrDeadlineExceeded
+	}
+	return conn, nil
 }
 
 // sayHello sends the client's hello and reads the server's verdict.

@@ -31,8 +31,10 @@ func (c *Client) dial(ctx context.Context, node, addr string) (net.Conn, error) 
 // that waits for the connection may learn of it long after it has come about, and
 // a timeout of package net would undo it.
 func dialTCP(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	// Without the asker's deadline: net would act on it before the asker's context is done.
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	var socket atomic.Pointer[syscall.RawConn]
 	timer := time.AfterFunc(timeout, func() {
 		if s := socket.Load(); s == nil || !connected(*s) {
@@ -47,8 +49,8 @@ func dialTCP(ctx context.Context, addr string, timeout time.Duration) (net.Conn,
 			return nil
 		},
 	}
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil && errors.Is(context.Cause(ctx), os.ErrDeadlineExceeded) {
+	conn, err := d.DialContext(own, "tcp", addr)
+	if err != nil && errors.Is(context.Cause(own), os.ErrDeadlineExceeded) {
 		return nil, os.ErrDeadlineExceeded
 	}
 	return conn, err
