@@ -60,9 +60,12 @@ type Options struct {
 	// FinishBytes: a flight that nobody reads any more goes on only while no more
 	// than this is left of it.
 	FinishBytes int64
-	Now         func() time.Time
-	Log         *slog.Logger
-	Metrics     *metrics.Set
+	// MaxWaiting bounds how many reads wait for S3 or another node before their
+	// first byte; further ones are object.ErrBusy. 0: no bound.
+	MaxWaiting int
+	Now        func() time.Time
+	Log        *slog.Logger
+	Metrics    *metrics.Set
 }
 
 // Node answers reads. Safe for concurrent use.
@@ -77,6 +80,7 @@ type Node struct {
 	count     *counters
 	flights   *flights
 	negatives *negatives
+	gate      *gate
 
 	ctx    context.Context // ends with the node; fetches run on it
 	cancel context.CancelFunc
@@ -110,6 +114,7 @@ func New(o Options) (*Node, error) {
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
 		finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
+	n.gate = newGate(o.MaxWaiting, o.Metrics)
 	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
 	return n, nil
 }

@@ -49,7 +49,7 @@ type Client struct {
 	pool     *pool
 	refusals *refusals
 	vitals   *vitals
-	buffers  buffers
+	buffers  *buffers
 
 	figures *figures
 	dials   *metrics.Counter
@@ -83,6 +83,7 @@ func NewClient(o ClientOptions) *Client {
 		opts:     o,
 		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout),
 		refusals: newRefusals(o.Now, o.Log),
+		buffers:  newBuffers(0, "client", o.Metrics),
 		vitals:   newVitals(o.Now, o.Log, o.Metrics),
 		dials:    o.Metrics.NewCounter("rookery_peer_dials_total"),
 		reused:   o.Metrics.NewCounter("rookery_peer_reused_connections_total"),
@@ -170,7 +171,6 @@ func (c *Client) exchange(ctx context.Context, conn *conn, ask *object.Ask) (*ob
 	h, err := c.roundTrip(ctx, b, ask)
 	if err != nil {
 		b.finish(false)
-		b.release()
 		return nil, unreachable(ctx, err)
 	}
 	if h.err == nil && h.length > 0 {
@@ -180,7 +180,6 @@ func (c *Client) exchange(ctx context.Context, conn *conn, ask *object.Ask) (*ob
 		return answer, nil
 	}
 	b.finish(true)
-	b.release()
 	if h.err != nil {
 		return nil, h.err
 	}
@@ -193,18 +192,16 @@ func (c *Client) roundTrip(ctx context.Context, b *body, ask *object.Ask) (head,
 	if deadline, ok := ctx.Deadline(); ok {
 		budget = max(time.Millisecond, time.Until(deadline))
 	}
-	frame, err := appendAsk(beginFrame(b.buf[:0], frameAsk), ask, budget)
-	if err != nil {
+	if err := c.sendAsk(b.conn, ask, budget); err != nil {
 		return head{}, err
-	}
-	if err := b.conn.send(endFrame(frame, 0), c.opts.StallTimeout); err != nil {
-		return head{}, silence(err)
 	}
 	t, length, err := b.header(time.Time{})
 	if err != nil {
 		return head{}, silence(err)
 	}
-	payload, err := b.conn.readPayload(frameHead, t, length, b.buf[:])
+	buf := c.buffers.get()
+	defer c.buffers.put(buf)
+	payload, err := b.conn.readPayload(frameHead, t, length, buf[:])
 	if err != nil {
 		return head{}, err
 	}
@@ -213,6 +210,19 @@ func (c *Client) roundTrip(ctx context.Context, b *body, ask *object.Ask) (head,
 		err = fmt.Errorf("%w: the head does not answer the ask", errFrame)
 	}
 	return h, err
+}
+
+func (c *Client) sendAsk(conn *conn, ask *object.Ask, budget time.Duration) error {
+	buf := c.buffers.get()
+	defer c.buffers.put(buf)
+	frame, err := appendAsk(beginFrame(buf[:0], frameAsk), ask, budget)
+	if err != nil {
+		return err
+	}
+	if err := conn.send(endFrame(frame, 0), c.opts.StallTimeout); err != nil {
+		return silence(err)
+	}
+	return nil
 }
 
 // silence marks an error that came before any byte of an answer because the
