@@ -36,7 +36,9 @@ type testCluster struct {
 	nodes  map[string]*testNode
 	names  []string
 	adjust func(*store.Options)
-	fresh  object.Freshness
+	// adjustNode, if set, changes a node's options before it starts.
+	adjustNode func(*node.Options)
+	fresh      object.Freshness
 }
 
 type testNode struct {
@@ -90,11 +92,15 @@ func (c *testCluster) start(name string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	peers := &fakePeers{cluster: c, broken: make(map[string]int64)}
-	n, err := node.New(node.Options{
+	peers := &fakePeers{cluster: c, broken: make(map[string]int64), refusing: make(map[string]error)}
+	options := node.Options{
 		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
 		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh}},
-	})
+	}
+	if c.adjustNode != nil {
+		c.adjustNode(&options)
+	}
+	n, err := node.New(options)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -206,6 +212,26 @@ func (c *testCluster) fetchedOnce(o pattern.Object) {
 	}
 }
 
+// name is the node's.
+func (n *testNode) name(c *testCluster) string {
+	for name, other := range c.nodes {
+		if other == n {
+			return name
+		}
+	}
+	return ""
+}
+
+// ownedBy returns a key whose owner the node is.
+func ownedBy(c *testCluster, name string) string {
+	for i := 0; ; i++ {
+		key := fmt.Sprintf("key-%d", i)
+		if c.ring.Load().Owners(object.Key{Bucket: bucket, Name: key}, 0)[0] == name {
+			return key
+		}
+	}
+}
+
 // requests checks how many requests S3 got for the object.
 func (c *testCluster) requests(key string, heads, gets int) {
 	c.t.Helper()
@@ -221,6 +247,15 @@ type fakePeers struct {
 
 	mu     sync.Mutex
 	broken map[string]int64
+	// refusing is what Open returns in a node's place.
+	refusing map[string]error
+}
+
+// refuse makes the node answer with the error; nil makes it answer again.
+func (p *fakePeers) refuse(name string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusing[name] = err
 }
 
 // breakOff makes answers of the node end after so many bytes; 0 means none.
@@ -233,7 +268,11 @@ func (p *fakePeers) breakOff(name string, after int64) {
 func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
 	p.mu.Lock()
 	after, broken := p.broken[name]
+	refused := p.refusing[name]
 	p.mu.Unlock()
+	if refused != nil {
+		return nil, refused
+	}
 	other := p.cluster.nodes[name]
 	if other == nil || broken && after == 0 {
 		return nil, object.ErrUnreachable

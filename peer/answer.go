@@ -106,6 +106,7 @@ func (w *reply) send(a *object.Answer) bool {
 // head writes the head. A large one, which leaves no room for data, goes at once,
 // and in a buffer of its own. sent is false if the connection cannot go on.
 func (w *reply) head(a *object.Answer) (sent bool, err error) {
+	w.begin()
 	buf := w.session.server.buffers.get()
 	defer w.session.server.buffers.put(buf)
 	frame, err := appendHead(beginFrame(buf[:0], frameHead), a, w.ask.Pin == nil)
@@ -117,7 +118,6 @@ func (w *reply) head(a *object.Answer) (sent bool, err error) {
 		w.left = true
 		return w.session.send(frame) == nil, nil
 	}
-	w.begin()
 	w.out = append(w.out, frame...)
 	return true, nil
 }
