@@ -249,6 +249,8 @@ type fakePeers struct {
 	broken map[string]int64
 	// refusing is what Open returns in a node's place.
 	refusing map[string]error
+	// busyParts is how many asks for a pinned version are refused as busy.
+	busyParts int
 }
 
 // refuse makes the node answer with the error; nil makes it answer again.
@@ -269,6 +271,10 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 	p.mu.Lock()
 	after, broken := p.broken[name]
 	refused := p.refusing[name]
+	if refused == nil && ask.Pin != nil && p.busyParts > 0 {
+		p.busyParts--
+		refused = object.ErrBusy
+	}
 	p.mu.Unlock()
 	if refused != nil {
 		return nil, refused

@@ -92,6 +92,32 @@ func TestABusyOwnerIsNotPassedOver(t *testing.T) {
 	c.requests("key", 0, 1)
 }
 
+// A body that has begun waits a moment for the next extent's owner, if that is
+// busy, and is cut short if it stays so.
+func TestABusyOwnerOfAFurtherExtentIsAskedAgain(t *testing.T) {
+	c := newCluster(t, []string{"a", "b", "c"})
+	o := c.put("large", "1", 2*object.ExtentBytes, s3test.Meta{})
+	for _, asker := range c.nodes {
+		if owners := c.ring.Load().Owners(object.Key{Bucket: bucket, Name: "large"}, 1); owners[0] == asker.name(c) {
+			continue
+		}
+		from := object.ExtentBytes - 100
+		for busy, want := range map[int]error{4: nil, 5: object.ErrBusy} {
+			asker.peers.mu.Lock()
+			asker.peers.busyParts = busy
+			asker.peers.mu.Unlock()
+			a, err := asker.Open(t.Context(), getRange("large", int64(from), int64(from)+199))
+			if err == nil {
+				err = check(a, o)
+			}
+			if !errors.Is(err, want) {
+				t.Errorf("%d times busy: %v, want %v", busy, err, want)
+			}
+		}
+		return
+	}
+}
+
 // Reads that wait for another node count as well.
 func TestReadsThatWaitForAnotherNodeAreBounded(t *testing.T) {
 	c := newCluster(t, []string{"a", "b", "c"}, func(c *testCluster) {
