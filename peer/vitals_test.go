@@ -112,6 +112,8 @@ func TestANodeThatRefusesConnectionsIsRemembered(t *testing.T) {
 	set := metrics.NewSet()
 	var shift atomic.Int64
 	client := startClient(t, addr, ClientOptions{Metrics: set, Now: func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }})
+	wantUnreachable(t, headOf(t, client))
+	shift.Store(-int64(time.Hour)) // or the second would pass while a busy machine asks
 	for range 10 {
 		wantUnreachable(t, headOf(t, client))
 	}
@@ -122,9 +124,37 @@ func TestANodeThatRefusesConnectionsIsRemembered(t *testing.T) {
 		t.Skip("the port was taken meanwhile: ", err)
 	}
 	startServer(t, ServerOptions{Listener: l, Handler: holder(testObject(100))})
-	shift.Add(int64(silenceMemory))
+	shift.Store(int64(silenceMemory))
 	if err := headOf(t, client); err != nil {
 		t.Error(err)
+	}
+}
+
+// The kernel of a stopped process goes on accepting; nothing answers.
+func TestAStoppedProcessIsRemembered(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	set := metrics.NewSet()
+	var shift atomic.Int64
+	client := startClient(t, l.Addr().String(), ClientOptions{
+		Metrics: set, FirstByte: 50 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(shift.Load())) },
+	})
+	wantUnreachable(t, headOf(t, client))
+	shift.Add(-int64(time.Hour)) // or the second would pass while a busy machine asks
+	for range 10 {
+		wantUnreachable(t, headOf(t, client))
+	}
+	if n := count(set, "rookery_peer_dials_total"); n != 1 {
+		t.Errorf("%d dials, want 1", n)
+	}
+	shift.Add(int64(time.Hour + silenceMemory))
+	wantUnreachable(t, headOf(t, client))
+	if n := count(set, "rookery_peer_dials_total"); n != 2 {
+		t.Errorf("%d dials after a second, want 2", n)
 	}
 }
 
