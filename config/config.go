@@ -38,6 +38,9 @@ type Server struct {
 	// ring and not ready, so that balancers send it nothing more before its port
 	// closes.
 	Drain time.Duration
+	// MaxConcurrentRequests bounds the requests of clients under way, and as many
+	// reads of other nodes.
+	MaxConcurrentRequests int
 }
 
 // Listen returns the host:port to listen on.

@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Node:   Node{Name: "n", DataDir: "/var/lib/rookery"},
-		Server: Server{Address: "0.0.0.0", Port: 8080, Drain: 5 * time.Second},
+		Server: Server{Address: "0.0.0.0", Port: 8080, Drain: 5 * time.Second, MaxConcurrentRequests: 8192},
 		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:7946", PeerBind: "0.0.0.0:7947", Founder: "n", Expect: 1,
@@ -77,7 +77,7 @@ func TestDefaults(t *testing.T) {
 
 const everything = `
 node: {name: rook-1, zone: eu-1a, data_dir: /data}
-server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s}
+server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s, max_concurrent_requests: 777}
 admin: {address: 127.0.0.1, port: 9000, token: "${ADMIN_TOKEN}"}
 cluster:
   bind: 0.0.0.0:1001
@@ -126,7 +126,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	own.Default = 30 * time.Second
 	want := &Config{
 		Node:   Node{Name: "rook-1", Zone: "eu-1a", DataDir: "/data"},
-		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test"},
+		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777},
 		Admin:  Admin{Address: "127.0.0.1", Port: 9000, Token: "t0ken"},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:1001", Advertise: "10.0.0.1:1001", PeerBind: "0.0.0.0:1002",

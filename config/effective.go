@@ -22,6 +22,7 @@ func (c *Config) Effective() []byte {
 			{Key: "port", Value: c.Server.Port},
 			{Key: "domain", Value: c.Server.Domain},
 			{Key: "drain", Value: formatDuration(c.Server.Drain)},
+			{Key: "max_concurrent_requests", Value: c.Server.MaxConcurrentRequests},
 		})},
 		{Key: "admin", Value: compact(yaml.MapSlice{
 			{Key: "address", Value: c.Admin.Address},

@@ -58,6 +58,7 @@ server:
   address: 0.0.0.0
   port: 8080
   drain: 5s
+  max_concurrent_requests: 8192
 admin:
   address: 127.0.0.1
   port: 9080

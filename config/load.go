@@ -61,6 +61,7 @@ func readConfig(root *section) *Config {
 	readLog(root.section("log"), &c.Log)
 	readPrices(root.section("prices"), &c.Prices)
 	readCache(root.section("cache"), node, c)
+	readBounds(server, c)
 	readCluster(cluster, c)
 	readOld(root, c)
 	buckets := readBuckets(root, c)

@@ -55,6 +55,19 @@ func readServer(s *section, srv *Server) {
 	readOldServer(s)
 }
 
+// What cache.memory allows of requests at once. One that waits or is read slowly
+// takes some 32 KiB; the default leaves as much again for what it reads.
+const (
+	memoryPerRequest      = 64 * kib
+	leastMemoryPerRequest = 32 * kib
+)
+
+// readBounds reads what depends on the memory.
+func readBounds(s *section, c *Config) {
+	c.Server.MaxConcurrentRequests = int(c.Cache.MemoryBytes / memoryPerRequest)
+	s.integer("max_concurrent_requests", &c.Server.MaxConcurrentRequests, 1, int(c.Cache.MemoryBytes/leastMemoryPerRequest))
+}
+
 func readAdmin(s *section, a *Admin) {
 	s.host("address", &a.Address)
 	s.integer("port", &a.Port, 1, maxPort)

@@ -49,7 +49,6 @@ func readOldServer(s *section) {
 	s.instead("https", "server.tls")
 	s.unused("threads", "all processors that the process may use are used")
 	s.onlyAt("request_timeout", "30")
-	s.onlyAt("max_concurrent_requests", "1000")
 	s.refuseUnlessOff("rate_limit", notYet)
 
 	limits := s.section("security_limits")

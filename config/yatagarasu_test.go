@@ -60,7 +60,7 @@ func TestOldFileStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Server != (Server{Address: "127.0.0.1", Port: 8088, Drain: 5 * time.Second}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
+	if c.Server != (Server{Address: "127.0.0.1", Port: 8088, Drain: 5 * time.Second, MaxConcurrentRequests: 1000}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
 		t.Errorf("%+v %+v %+v", c.Server, c.Log, c.Node)
 	}
 	if c.Cache.MemoryBytes != 2<<30 || c.Cache.DiskBytes != 20<<30 || c.Cache.Freshness.Default != 10*time.Minute {
@@ -74,7 +74,7 @@ func TestOldFileStarts(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 	wantWarned := []string{
-		"server.threads", "server.request_timeout", "server.max_concurrent_requests",
+		"server.threads", "server.request_timeout",
 		"max_body_size", "max_header_size", "max_uri_length", "coalescing.strategy",
 		"failure_threshold", "success_threshold", "timeout_seconds", "half_open_max_requests",
 		"max_attempts", "initial_backoff_ms", "max_backoff_ms", "buckets[0].cache.max_item_size_mb",
@@ -112,7 +112,7 @@ func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
 		{`server: {tls: {cert: c, key: k}}`, `1:10: server.tls: not available in this version`},
 		{`server: {https: {port: 1}}`, `1:10: server.https: is not a key of Rookery: use server.tls`},
 		{`server: {request_timeout: 60}`, `1:27: server.request_timeout: not available in this version: leave it out or at 30`},
-		{`server: {max_concurrent_requests: 5}`, `1:35: server.max_concurrent_requests: not available in this version: leave it out or at 1000`},
+		{`server: {max_concurrent_requests: 0}`, `1:35: server.max_concurrent_requests: 0 is out of range: want 1 to 16384`},
 		{`server: {rate_limit: {enabled: true}}`, `1:32: server.rate_limit.enabled: not available in this version`},
 		{`server: {rate_limit: {per_ip: {requests_per_second: 1}}}`, `1:10: server.rate_limit: not available in this version: leave it out or say enabled: false`},
 		{`server: {rate_limit: {enabled: flase}}`, `1:32: server.rate_limit.enabled: want true or false, got "flase"`},

@@ -32,6 +32,7 @@ type Answer struct {
 	method, requestID, resource, rangeHeader, remote, agent string
 	key                                                     object.Key
 
+	shed        bool // too many are under way
 	probe       bool // of a load balancer, on /health or /ready
 	cached      bool // the fields below come from the node
 	source      object.Source

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -29,6 +28,12 @@ type Options struct {
 	// Log gets what went wrong on the node's side; AccessLog a line per request.
 	Log, AccessLog *slog.Logger
 	Metrics        *metrics.Set
+	// MaxRequests bounds the requests under way; further ones are answered with
+	// 503 at once. Probes are always answered. 0: no bound.
+	MaxRequests int
+	// BufferBytes bounds the memory in which bodies are copied in large pieces;
+	// beyond it the pieces are small. 0: no bound.
+	BufferBytes int64
 	// Ready and Health answer /ready and /health; nil is always true.
 	Ready, Health func() bool
 	Now           func() time.Time
@@ -46,7 +51,8 @@ type Core struct {
 	ready, health  func() bool
 	now            func() time.Time
 	newRequestID   func() string
-	buffers        sync.Pool // *[bufferBytes]byte
+	maxRequests    int64
+	buffers        *buffers
 }
 
 // New fails when two routes claim the same path or host.
@@ -77,7 +83,7 @@ func New(o Options) (*Core, error) {
 	return &Core{
 		reader: o.Reader, routes: routes, log: o.Log, accessLog: o.AccessLog,
 		meter: newMeter(o.Metrics), ready: o.Ready, health: o.Health, now: o.Now, newRequestID: o.NewRequestID,
-		buffers: sync.Pool{New: func() any { return new([bufferBytes]byte) }},
+		maxRequests: int64(o.MaxRequests), buffers: newBuffers(o.BufferBytes, o.Metrics),
 	}, nil
 }
 
@@ -94,8 +100,8 @@ func randomID() string {
 // Serve answers one request. The engine calls Answer.Send on what it returns
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
-	c.meter.inFlight.Add(1)
-	a := &Answer{core: c, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	under := c.meter.inFlight.Add(1)
+	a := &Answer{core: c, shed: c.maxRequests > 0 && under > c.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
@@ -133,6 +139,10 @@ func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
 		return noSuchBucket
 	}
 	a.bucket = bucket
+	if a.shed {
+		c.meter.shed.Inc()
+		return fmt.Errorf("%d requests are under way: %w", c.maxRequests, object.ErrBusy)
+	}
 	q, err := parseQuestion(r, bucket.bucket, name, t.query)
 	if err != nil {
 		return err

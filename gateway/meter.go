@@ -15,6 +15,7 @@ import (
 type meter struct {
 	inFlight atomic.Int64
 	unrouted *bucketMeter // requests that found no bucket, probes among them
+	shed     *metrics.Counter
 	byClient *metrics.Counter
 	bySource *metrics.Counter
 }
@@ -22,6 +23,7 @@ type meter struct {
 func newMeter(set *metrics.Set) *meter {
 	m := &meter{
 		unrouted: newBucketMeter(set, ""),
+		shed:     set.GetOrCreateCounter(`rookery_limits_hit_total{limit="client_requests"}`),
 		byClient: set.GetOrCreateCounter(`rookery_bodies_aborted_total{reason="` + abortClient + `"}`),
 		bySource: set.GetOrCreateCounter(`rookery_bodies_aborted_total{reason="` + abortSource + `"}`),
 	}

@@ -9,10 +9,6 @@ import (
 	"rookery/object"
 )
 
-// bufferBytes is the piece in which bodies are copied that do not write
-// themselves.
-const bufferBytes = 128 << 10
-
 // errClientGone: the body was whole, but the connection took no more of it.
 var errClientGone = errors.New("client gone")
 
@@ -60,11 +56,11 @@ func (a *Answer) sendBody(w io.Writer) (sent int64, err error) {
 }
 
 func (a *Answer) copyBody(w io.Writer) (sent int64, err error) {
-	buffer := a.core.buffers.Get().(*[bufferBytes]byte)
-	defer a.core.buffers.Put(buffer)
+	buffer := a.core.buffers.get()
+	defer a.core.buffers.put(buffer)
 	flush, _ := w.(flusher)
 	for sent < a.length {
-		piece := buffer[:min(bufferBytes, a.length-sent)]
+		piece := buffer[:min(int64(len(buffer)), a.length-sent)]
 		n, readErr := a.body.Read(piece)
 		if n > 0 {
 			wrote, err := w.Write(piece[:n])

@@ -7,6 +7,7 @@ import (
 
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
+	"rookery/node"
 	"rookery/object"
 )
 
@@ -98,7 +99,9 @@ func TestPartsAtTheSameTime(t *testing.T) {
 
 // With memory for two chunks alone, reading ahead gives way, and readers go on.
 func TestReadingAheadGivesWay(t *testing.T) {
-	c := newCluster(t, []string{"alone"}, func(c *testCluster) { c.flightBytes = 2 * mib })
+	c := newCluster(t, []string{"alone"}, func(c *testCluster) {
+		c.adjustNode = func(o *node.Options) { o.FlightBytes = 2 * mib }
+	})
 	o := c.put("k", "1", 60*mib, s3test.Meta{})
 	readOn(t, c, o, 20*mib, mib)
 	if _, held := c.nodes["alone"].Flights(); held != 0 {

@@ -46,6 +46,10 @@ type call struct {
 // zero if it found none. When the reader has its place in the call's run, or wants
 // none, it lets go of the call.
 func (n *Node) ask(ctx context.Context, key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
+	if err := n.gate.enter(); err != nil {
+		return nil, false, err
+	}
+	defer n.gate.leave()
 	for {
 		if c, joined, err = n.call(key, q, seen); err != nil {
 			return nil, false, err

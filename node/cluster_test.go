@@ -28,16 +28,17 @@ const bucket = "b"
 // ask each other by plain calls; what the wire adds is tested where nodes are
 // wired.
 type testCluster struct {
-	t           *testing.T
-	s3          *s3test.Server
-	clock       *testClock
-	ring        *ring.Ring
-	dirs        map[string]string
-	nodes       map[string]*testNode
-	names       []string
-	adjust      func(*store.Options)
-	flightBytes int64
-	fresh       object.Freshness
+	t      *testing.T
+	s3     *s3test.Server
+	clock  *testClock
+	ring   *ring.Ring
+	dirs   map[string]string
+	nodes  map[string]*testNode
+	names  []string
+	adjust func(*store.Options)
+	// adjustNode, if set, changes a node's options before it starts.
+	adjustNode func(*node.Options)
+	fresh      object.Freshness
 }
 
 type testNode struct {
@@ -57,8 +58,7 @@ func newCluster(t *testing.T, names []string, options ...option) *testCluster {
 	t.Helper()
 	c := &testCluster{
 		t: t, s3: s3test.Start(t), clock: new(testClock), ring: new(ring.Ring), names: names,
-		flightBytes: 64 << 20,
-		dirs:        make(map[string]string), nodes: make(map[string]*testNode),
+		dirs: make(map[string]string), nodes: make(map[string]*testNode),
 		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second},
 	}
 	c.clock.ns.Store(time.Now().UnixNano())
@@ -92,11 +92,15 @@ func (c *testCluster) start(name string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	peers := &fakePeers{cluster: c, broken: make(map[string]int64)}
-	n, err := node.New(node.Options{
-		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: c.flightBytes, FinishBytes: 0, Now: c.clock.now,
+	peers := &fakePeers{cluster: c, broken: make(map[string]int64), refusing: make(map[string]error)}
+	options := node.Options{
+		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
 		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh}},
-	})
+	}
+	if c.adjustNode != nil {
+		c.adjustNode(&options)
+	}
+	n, err := node.New(options)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -208,6 +212,26 @@ func (c *testCluster) fetchedOnce(o pattern.Object) {
 	}
 }
 
+// name is the node's.
+func (n *testNode) name(c *testCluster) string {
+	for name, other := range c.nodes {
+		if other == n {
+			return name
+		}
+	}
+	return ""
+}
+
+// ownedBy returns a key whose owner the node is.
+func ownedBy(c *testCluster, name string) string {
+	for i := 0; ; i++ {
+		key := fmt.Sprintf("key-%d", i)
+		if c.ring.Load().Owners(object.Key{Bucket: bucket, Name: key}, 0)[0] == name {
+			return key
+		}
+	}
+}
+
 // requests checks how many requests S3 got for the object.
 func (c *testCluster) requests(key string, heads, gets int) {
 	c.t.Helper()
@@ -224,6 +248,17 @@ type fakePeers struct {
 
 	mu     sync.Mutex
 	broken map[string]int64
+	// refusing is what Open returns in a node's place.
+	refusing map[string]error
+	// busyParts is how many asks for a pinned version are refused as busy.
+	busyParts int
+}
+
+// refuse makes the node answer with the error; nil makes it answer again.
+func (p *fakePeers) refuse(name string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusing[name] = err
 }
 
 // breakOff makes answers of the node end after so many bytes; 0 means none.
@@ -237,7 +272,15 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 	p.mu.Lock()
 	p.asked.Add(1)
 	after, broken := p.broken[name]
+	refused := p.refusing[name]
+	if refused == nil && ask.Pin != nil && p.busyParts > 0 {
+		p.busyParts--
+		refused = object.ErrBusy
+	}
 	p.mu.Unlock()
+	if refused != nil {
+		return nil, refused
+	}
 	other := p.cluster.nodes[name]
 	if other == nil || broken && after == 0 {
 		return nil, object.ErrUnreachable

@@ -106,7 +106,7 @@ func (b *clusterBody) next() (*object.Answer, error) {
 		if b.broken[name] {
 			continue
 		}
-		a, err := n.openAt(b.ctx, name, ask)
+		a, err := b.openAt(name, ask)
 		if err == nil && (a.Offset != b.pos || a.Length <= 0 || a.Length > ask.Range.Last+1-b.pos) {
 			closeBody(a)
 			err = object.ErrUnreachable
@@ -124,6 +124,19 @@ func (b *clusterBody) next() (*object.Answer, error) {
 		return nil, err
 	}
 	return b.goOn(a, n.name), nil
+}
+
+// maxBusy is how often an owner that is too busy is asked: a body that has begun
+// would else be cut short for what is over in a moment (0.75 s in all).
+const maxBusy = 5
+
+func (b *clusterBody) openAt(name string, ask *object.Ask) (*object.Answer, error) {
+	for failures := 1; ; failures++ {
+		a, err := b.node.openAt(b.ctx, name, ask)
+		if !errors.Is(err, object.ErrBusy) || failures == maxBusy || b.node.backOff(failures) != nil {
+			return a, err
+		}
+	}
 }
 
 // stored opens what this node has of an extent that is another's. The rest is

@@ -31,6 +31,7 @@ type localBody struct {
 	asked  bool         // the first bytes came, or come, from S3
 	handed bool         // they came from a former owner
 	misses int          // turns without a byte
+	primed bool         // the first bytes were there: it is not refused any more
 	// unreadable: the store opens the chunk at pos and cannot read it.
 	unreadable bool
 }
@@ -45,6 +46,7 @@ func (b *localBody) prime() error {
 	if err := b.locate(); err != nil {
 		return err
 	}
+	b.primed = true
 	b.asked = b.run != nil || b.fill != nil
 	if b.run != nil && b.node.flights.handed(b.run) {
 		b.asked, b.handed = false, true
@@ -120,6 +122,13 @@ func (b *localBody) locate() error {
 		}
 		if b.onlyStored {
 			return object.ErrNotHeld
+		}
+		if !b.primed {
+			if err := b.node.gate.enter(); err != nil {
+				return err
+			}
+			b.primed = true
+			defer b.node.gate.leave()
 		}
 		if b.fill = b.node.flights.kept(b.at, c); b.fill == nil {
 			var err error

@@ -60,9 +60,12 @@ type Options struct {
 	// FinishBytes: a flight that nobody reads any more goes on only while no more
 	// than this is left of it.
 	FinishBytes int64
-	Now         func() time.Time
-	Log         *slog.Logger
-	Metrics     *metrics.Set
+	// MaxWaiting bounds how many reads wait for S3 or another node before their
+	// first byte; further ones are object.ErrBusy. 0: no bound.
+	MaxWaiting int
+	Now        func() time.Time
+	Log        *slog.Logger
+	Metrics    *metrics.Set
 }
 
 // Node answers reads. Safe for concurrent use.
@@ -80,6 +83,7 @@ type Node struct {
 	negatives *negatives
 	popular   popular
 	sequences *sequences
+	gate      *gate
 
 	ctx    context.Context // ends with the node; fetches run on it
 	cancel context.CancelFunc
@@ -114,6 +118,7 @@ func New(o Options) (*Node, error) {
 		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
 	n.handOff = newHandOff(n)
+	n.gate = newGate(o.MaxWaiting, o.Metrics)
 	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
 	return n, nil
 }

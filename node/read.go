@@ -61,7 +61,11 @@ func (n *Node) openAtOwner(ctx context.Context, ask *object.Ask) (a *object.Answ
 		if owner == n.name {
 			break
 		}
+		if err := n.gate.enter(); err != nil {
+			return nil, n.name, err
+		}
 		a, err := n.openAt(ctx, owner, ask)
+		n.gate.leave()
 		if !passOver(ctx, err) {
 			return a, owner, err
 		}
@@ -86,10 +90,11 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 }
 
 // passOver reports whether an error of one node is a reason to ask the next: it
-// gave no answer, has no room, or does not know the bucket (yet).
+// gave no answer, or does not know the bucket (yet). One that is too busy is not
+// passed over: others would ask S3 for what it has, and be too busy next.
 func passOver(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() == nil &&
-		(errors.Is(err, object.ErrUnreachable) || errors.Is(err, object.ErrBusy) || errors.Is(err, object.ErrUnknownBucket))
+		(errors.Is(err, object.ErrUnreachable) || errors.Is(err, object.ErrUnknownBucket))
 }
 
 // extend gives the answer a body for all of [from, to), of which the owner's is

@@ -23,9 +23,13 @@ func (s *session) answer(ctx context.Context, r request) bool {
 	}
 	ctx, cancel := withBudget(ctx, r.budget)
 	defer cancel()
-	buf := s.server.buffers.get()
-	defer s.server.buffers.put(buf)
-	w := &reply{session: s, ctx: ctx, ask: r.ask, out: buf[:0]}
+	w := &reply{session: s, ctx: ctx, ask: r.ask}
+	defer w.release()
+	defer s.server.answers.Add(-1)
+	if n := s.server.answers.Add(1); s.server.opts.MaxAnswers > 0 && n > int64(s.server.opts.MaxAnswers) {
+		s.server.shed.Inc()
+		return w.fail(object.ErrBusy)
+	}
 	s.busy()
 	defer s.quiet()
 	a, err := s.server.opts.Handler.OpenLocal(ctx, r.ask)
@@ -45,31 +49,43 @@ func withBudget(ctx context.Context, budget time.Duration) (context.Context, con
 	return context.WithCancel(ctx)
 }
 
-// reply writes one answer. Frames gather in out, which is as large as a buffer,
-// so that one write carries as many as are ready.
+// reply writes one answer. Frames gather in out, which is as large as its buffer,
+// so that one write carries as many as are ready. It has a buffer only once there
+// is something to write: who waits for S3 holds none.
 type reply struct {
 	session *session
 	ctx     context.Context // the handler's
 	ask     *object.Ask
-	out     []byte
-	left    bool // something has been sent: it is too late for an error in the head
+	out     []byte // nil until begun
+	left    bool   // something has been sent: it is too late for an error in the head
+}
+
+// begin makes sure that there is a buffer.
+func (w *reply) begin() {
+	if w.out == nil {
+		w.out = w.session.server.buffers.lease()[:0]
+	}
+}
+
+func (w *reply) release() {
+	if w.out != nil {
+		w.session.server.buffers.giveBack(w.out)
+		w.out = nil
+	}
 }
 
 // send writes a whole answer. It is false if the connection cannot go on.
 func (w *reply) send(a *object.Answer) bool {
-	out, err := appendHead(beginFrame(w.out, frameHead), a, w.ask.Pin == nil)
-	if err != nil {
+	if sent, err := w.head(a); err != nil {
 		return w.fail(err)
+	} else if !sent {
+		return false
 	}
-	w.out = endFrame(out, 0)
 	if a.Length == 0 {
 		return w.flush()
 	}
 	if a.Body == nil {
 		return w.fail(io.ErrUnexpectedEOF)
-	}
-	if len(w.out) > usualHeadBytes && !w.flush() {
-		return false
 	}
 	for left := a.Length; left > 0; {
 		n, err := w.data(a.Body, left)
@@ -87,9 +103,29 @@ func (w *reply) send(a *object.Answer) bool {
 	return w.flush()
 }
 
+// head writes the head. A large one, which leaves no room for data, goes at once,
+// and in a buffer of its own. sent is false if the connection cannot go on.
+func (w *reply) head(a *object.Answer) (sent bool, err error) {
+	w.begin()
+	buf := w.session.server.buffers.get()
+	defer w.session.server.buffers.put(buf)
+	frame, err := appendHead(beginFrame(buf[:0], frameHead), a, w.ask.Pin == nil)
+	if err != nil {
+		return true, err
+	}
+	frame = endFrame(frame, 0)
+	if len(frame) > usualHeadBytes {
+		w.left = true
+		return w.session.send(frame) == nil, nil
+	}
+	w.out = append(w.out, frame...)
+	return true, nil
+}
+
 // data appends a data frame with what one Read of the body gives: bytes that
 // arrive slowly at the owner do not wait for each other.
 func (w *reply) data(body io.Reader, left int64) (int, error) {
+	w.begin()
 	start := len(w.out)
 	at := start + headerBytes + crcBytes
 	room := min(int64(cap(w.out)-at-maxEndBytes), maxDataBytes, left)
@@ -120,6 +156,7 @@ func (w *reply) fail(err error) bool {
 	if w.ctx.Err() == nil && (kind == "unreachable" || kind == "canceled") {
 		s.server.opts.Log.Warn("answer a peer", "peer", s.peer, "key", w.ask.Key.String(), "request", w.ask.RequestID, "err", err)
 	}
+	w.begin()
 	w.out = w.out[:0]
 	if w.left {
 		w.end(err)
@@ -131,6 +168,9 @@ func (w *reply) fail(err error) bool {
 
 // flush sends what has gathered. It is false if the connection cannot go on.
 func (w *reply) flush() bool {
+	if len(w.out) == 0 {
+		return true
+	}
 	err := w.session.send(w.out)
 	w.out, w.left = w.out[:0], true
 	return err == nil

@@ -18,18 +18,19 @@ const (
 
 var errBodyClosed = errors.New("read of a closed body")
 
-// body is the client's end of one exchange: it owns the connection and the
-// buffer until the answer is complete. It implements io.WriterTo, which spares
-// io.Copy a copy.
+// body is the client's end of one exchange: it owns the connection until the
+// answer is complete, and a buffer only while bytes wait in it to be read. It
+// implements io.WriterTo, which spares io.Copy a copy.
 type body struct {
 	client *Client
 	node   string
 	conn   *conn           // nil once the exchange is over
 	ctx    context.Context // the ask's
 	stop   func() bool     // ends the watch over ctx
-	buf    *buffer         // nil once closed
-	left   int64           // bytes not yet received
+	closed bool
+	left   int64 // bytes not yet received
 
+	buf     []byte // nil unless bytes are pending
 	pending []byte // received and verified, not yet read; part of buf
 	err     error  // what follows pending
 }
@@ -38,7 +39,7 @@ type body struct {
 func (c *Client) start(ctx context.Context, conn *conn) *body {
 	return &body{
 		client: c, node: conn.node, conn: conn, ctx: ctx,
-		stop: context.AfterFunc(ctx, conn.abort), buf: c.buffers.get(),
+		stop: context.AfterFunc(ctx, conn.abort),
 	}
 }
 
@@ -51,7 +52,7 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	n := copy(p, b.pending)
-	b.pending = b.pending[n:]
+	b.taken(n)
 	if n == 0 && len(p) > 0 {
 		return 0, b.err
 	}
@@ -62,7 +63,7 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) WriteTo(w io.Writer) (total int64, err error) {
 	for {
 		n, err := w.Write(b.pending)
-		b.pending = b.pending[n:]
+		b.taken(n)
 		total += int64(n)
 		if err != nil {
 			return total, err
@@ -79,18 +80,20 @@ func (b *body) WriteTo(w io.Writer) (total int64, err error) {
 // Close gives the connection back if the little that is left of the answer comes
 // quickly, and ends it otherwise. It always returns nil.
 func (b *body) Close() error {
-	if b.buf == nil {
+	if b.closed {
 		return nil
 	}
+	b.closed = true
 	if b.conn != nil && b.left <= drainBytes {
 		deadline := time.Now().Add(drainTime)
 		for b.err == nil {
 			_, _ = b.receive(nil, deadline)
+			b.release()
 		}
 	}
 	b.finish(false)
-	b.pending, b.err = nil, errBodyClosed
 	b.release()
+	b.err = errBodyClosed
 	return nil
 }
 
@@ -121,7 +124,7 @@ func (b *body) header(deadline time.Time) (frameType, int, error) {
 		case err == nil || !deadline.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded):
 			return t, length, err
 		case !c.vitals.alive(b.node, began):
-			c.lost(b.ctx, b.node)
+			c.lost(b.ctx, b.node, fmt.Errorf("answer: %w", err))
 			return t, length, err
 		case silences == maxSilences || errors.Is(err, io.ErrUnexpectedEOF): // in the middle of a header
 			return t, length, err
@@ -130,10 +133,6 @@ func (b *body) header(deadline time.Time) (frameType, int, error) {
 		}
 	}
 }
-
-// maxSilences is for how many times FirstByte one connection may be silent while
-// its node is not.
-const maxSilences = 3
 
 // receive reads the next data frame: into p if it fits there, and its length is
 // returned, and otherwise into b.pending. With the last data frame it reads the
@@ -168,7 +167,7 @@ func (b *body) frame(p []byte, deadline time.Time) (int, error) {
 	}
 	direct := n <= len(p)
 	if !direct {
-		p = b.buf[:]
+		p = b.room(n)
 	}
 	if err := b.conn.readData(p[:n]); err != nil {
 		return 0, err
@@ -193,9 +192,10 @@ func (b *body) end(deadline time.Time) error {
 
 // conclude reads the payload of the end frame: nil if the body is whole, or what
 // went wrong on the owner; after either the connection can carry the next read.
-// The last data frame may be pending in the front of the buffer.
 func (b *body) conclude(t frameType, length int) error {
-	payload, err := b.conn.readPayload(frameEnd, t, length, b.buf[maxDataBytes:])
+	buf := b.client.buffers.get()
+	defer b.client.buffers.put(buf)
+	payload, err := b.conn.readPayload(frameEnd, t, length, buf[:])
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,8 @@ func (b *body) fail(err error) {
 		err = unreachable(b.ctx, err)
 		b.finish(false)
 	}
-	b.pending, b.err = nil, fmt.Errorf("peer %s: %w", b.node, err)
+	b.release()
+	b.err = fmt.Errorf("peer %s: %w", b.node, err)
 	b.client.figures.fail(err)
 }
 
@@ -233,9 +234,30 @@ func (b *body) finish(whole bool) {
 	}
 }
 
+// room makes room for n bytes that come before anyone reads them.
+func (b *body) room(n int) []byte {
+	b.release()
+	if n <= smallBufferBytes {
+		b.buf = b.client.buffers.leaseSmall()
+	} else {
+		b.buf = b.client.buffers.get()[:]
+	}
+	return b.buf[:n]
+}
+
+// taken takes the first n pending bytes as read.
+func (b *body) taken(n int) {
+	if b.pending = b.pending[n:]; len(b.pending) == 0 {
+		b.release()
+	}
+}
+
+// release gives the buffer back, and with it what was pending.
 func (b *body) release() {
-	b.client.buffers.put(b.buf)
-	b.buf = nil
+	if b.buf != nil {
+		b.client.buffers.giveBack(b.buf)
+		b.buf, b.pending = nil, nil
+	}
 }
 
 func notEOF(err error) error {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -166,4 +169,37 @@ func TestShutdownCutsShortWhatTakesTooLong(t *testing.T) {
 	}
 	<-closed
 	a.Body.Close()
+}
+
+// An owner reads on while it makes an answer, or it would not notice that the
+// asker is gone; so who sends more asks than one ahead is cut off.
+func TestAsksOutOfTurnEndTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		canceled := make(chan struct{})
+		s := startServer(t, ServerOptions{Listener: newPipes(), Handler: handlerFunc(func(ctx context.Context, _ *object.Ask) (*object.Answer, error) {
+			<-ctx.Done()
+			close(canceled)
+			return nil, ctx.Err()
+		})})
+		near, far := net.Pipe()
+		defer near.Close()
+		session := newSession(s, far)
+		session.wire.Conn, session.peer = far, "asker"
+		var served sync.WaitGroup
+		served.Go(session.serve)
+		served.Go(func() { _, _ = io.Copy(io.Discard, near) })
+		ask, err := appendAsk(beginFrame(nil, frameAsk), &object.Ask{HeadOnly: true}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		endFrame(ask, 0)
+		for range 3 {
+			if _, err := near.Write(ask); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		<-canceled
+		served.Wait()
+	})
 }

@@ -38,8 +38,9 @@ type ClientOptions struct {
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: none
 	Metrics *metrics.Set     // one Client a Set; nil: private
-	// Dial opens a connection; nil: TCP with keep-alive.
-	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Dial opens a connection, or fails with os.ErrDeadlineExceeded if none comes
+	// about in time; nil: TCP with keep-alive.
+	Dial func(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error)
 }
 
 // Client asks other nodes. It is safe for concurrent use.
@@ -48,7 +49,7 @@ type Client struct {
 	pool     *pool
 	refusals *refusals
 	vitals   *vitals
-	buffers  buffers
+	buffers  *buffers
 
 	figures *figures
 	dials   *metrics.Counter
@@ -76,15 +77,14 @@ func NewClient(o ClientOptions) *Client {
 		o.Now = time.Now
 	}
 	if o.Dial == nil {
-		o.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", addr)
-		}
+		o.Dial = dialTCP
 	}
 	c := &Client{
 		opts:     o,
 		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout),
 		refusals: newRefusals(o.Now, o.Log),
-		vitals:   newVitals(o.Now, o.Metrics),
+		buffers:  newBuffers(0, "client", o.Metrics),
+		vitals:   newVitals(o.Now, o.Log, o.Metrics),
 		dials:    o.Metrics.NewCounter("rookery_peer_dials_total"),
 		reused:   o.Metrics.NewCounter("rookery_peer_reused_connections_total"),
 		retried:  o.Metrics.NewCounter("rookery_peer_retried_requests_total"),
@@ -171,7 +171,6 @@ func (c *Client) exchange(ctx context.Context, conn *conn, ask *object.Ask) (*ob
 	h, err := c.roundTrip(ctx, b, ask)
 	if err != nil {
 		b.finish(false)
-		b.release()
 		return nil, unreachable(ctx, err)
 	}
 	if h.err == nil && h.length > 0 {
@@ -181,7 +180,6 @@ func (c *Client) exchange(ctx context.Context, conn *conn, ask *object.Ask) (*ob
 		return answer, nil
 	}
 	b.finish(true)
-	b.release()
 	if h.err != nil {
 		return nil, h.err
 	}
@@ -194,18 +192,16 @@ func (c *Client) roundTrip(ctx context.Context, b *body, ask *object.Ask) (head,
 	if deadline, ok := ctx.Deadline(); ok {
 		budget = max(time.Millisecond, time.Until(deadline))
 	}
-	frame, err := appendAsk(beginFrame(b.buf[:0], frameAsk), ask, budget)
-	if err != nil {
+	if err := c.sendAsk(b.conn, ask, budget); err != nil {
 		return head{}, err
-	}
-	if err := b.conn.send(endFrame(frame, 0), c.opts.StallTimeout); err != nil {
-		return head{}, silence(err)
 	}
 	t, length, err := b.header(time.Time{})
 	if err != nil {
 		return head{}, silence(err)
 	}
-	payload, err := b.conn.readPayload(frameHead, t, length, b.buf[:])
+	buf := c.buffers.get()
+	defer c.buffers.put(buf)
+	payload, err := b.conn.readPayload(frameHead, t, length, buf[:])
 	if err != nil {
 		return head{}, err
 	}
@@ -214,6 +210,19 @@ func (c *Client) roundTrip(ctx context.Context, b *body, ask *object.Ask) (head,
 		err = fmt.Errorf("%w: the head does not answer the ask", errFrame)
 	}
 	return h, err
+}
+
+func (c *Client) sendAsk(conn *conn, ask *object.Ask, budget time.Duration) error {
+	buf := c.buffers.get()
+	defer c.buffers.put(buf)
+	frame, err := appendAsk(beginFrame(buf[:0], frameAsk), ask, budget)
+	if err != nil {
+		return err
+	}
+	if err := conn.send(endFrame(frame, 0), c.opts.StallTimeout); err != nil {
+		return silence(err)
+	}
+	return nil
 }
 
 // silence marks an error that came before any byte of an answer because the

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"rookery/object"
 )
@@ -25,16 +24,12 @@ func (c *Client) connect(ctx context.Context, node string) (*conn, error) {
 	c.dials.Inc()
 	raw, err := c.dial(ctx, node, addr)
 	if err != nil {
-		c.lost(ctx, node)
+		c.lost(ctx, node, fmt.Errorf("connect: %w", err))
 		return nil, err
 	}
-	began := c.opts.Now()
 	conn, err := c.greet(ctx, node, raw)
 	if err != nil {
 		raw.Close()
-		if errors.Is(err, os.ErrDeadlineExceeded) && !c.vitals.alive(node, began) {
-			c.lost(ctx, node)
-		}
 		if refused, ok := errors.AsType[*refusal](err); ok && ctx.Err() == nil {
 			c.figures.refuse(refused.why)
 			c.refusals.note(node, refused)
@@ -50,38 +45,11 @@ func (c *Client) connect(ctx context.Context, node string) (*conn, error) {
 	return conn, nil
 }
 
-// dial opens a TCP connection. A node that is gone is known after ConnectTimeout.
-// But where the node gave a sign of life since the attempt began, or this node was
-// too busy to look at its own clock in time, the attempt has shown nothing, and
-// there is another, up to FirstByte in all.
-func (c *Client) dial(ctx context.Context, node, addr string) (net.Conn, error) {
-	for first := time.Now(); ; {
-		began, seen := time.Now(), c.opts.Now()
-		raw, err := c.dialOnce(ctx, addr)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return raw, err
-		}
-		late := time.Since(began) > c.opts.ConnectTimeout+c.opts.ConnectTimeout/lateShare
-		if !late && !c.vitals.alive(node, seen) || time.Since(first) > c.opts.FirstByte {
-			return nil, err
-		}
-	}
-}
-
-// lateShare: who wakes from a timeout later than by this part of it was busy.
-const lateShare = 10
-
-func (c *Client) dialOnce(ctx context.Context, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.ConnectTimeout)
-	defer cancel()
-	return c.opts.Dial(ctx, addr)
-}
-
 // lost remembers a silent node, unless it was the asker who went away, and sends
 // those away who wait for a connection to it.
-func (c *Client) lost(ctx context.Context, node string) {
+func (c *Client) lost(ctx context.Context, node string, why error) {
 	if ctx.Err() == nil {
-		c.vitals.lost(node)
+		c.vitals.lost(node, why)
 		c.pool.sendAway(node, errSilent)
 	}
 }
@@ -90,9 +58,8 @@ func (c *Client) lost(ctx context.Context, node string) {
 func (c *Client) greet(ctx context.Context, node string, raw net.Conn) (*conn, error) {
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
-	if err := raw.SetDeadline(time.Now().Add(c.opts.FirstByte)); err != nil {
-		return nil, err
-	}
+	patience := c.expectLife(ctx, node, raw)
+	defer patience.stop()
 	secure := tls.Client(raw, c.opts.Identity.ClientTLS(node))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, distrust(err)
@@ -101,7 +68,10 @@ func (c *Client) greet(ctx context.Context, node string, raw net.Conn) (*conn, e
 	if err := c.sayHello(conn); err != nil {
 		return nil, distrust(err)
 	}
-	return conn, raw.SetDeadline(time.Time{})
+	if !patience.stop() {
+		return nil, os.ErrDeadlineExceeded
+	}
+	return conn, nil
 }
 
 // sayHello sends the client's hello and reads the server's verdict.

@@ -47,6 +47,8 @@ var travellers = [...]struct {
 const (
 	maxCodeBytes    = 128
 	maxMessageBytes = 1 << 10
+	maxStatus       = 999
+	maxRetrySeconds = 24 * 60 * 60
 )
 
 // appendFailure writes an error, or success if err is nil.
@@ -78,8 +80,9 @@ func (f *fields) failure() error {
 		return nil
 	case number == failedOrigin:
 		status, retry := f.u16(), f.u32()
+		f.bad = f.bad || status > maxStatus
 		return &object.OriginError{
-			Status: int(status), RetryAfter: int(retry),
+			Status: int(status), RetryAfter: int(min(retry, maxRetrySeconds)),
 			Code: f.str(maxCodeBytes), Message: f.str(maxMessageBytes),
 		}
 	default:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -229,10 +230,7 @@ func TestAConnectionThatTakesTooLongIsCountedAsUnreachable(t *testing.T) {
 	set := metrics.NewSet()
 	client := startClient(t, "nowhere:1", ClientOptions{
 		Metrics: set, ConnectTimeout: time.Millisecond,
-		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		},
+		Dial: func(context.Context, string, time.Duration) (net.Conn, error) { return nil, os.ErrDeadlineExceeded },
 	})
 	if _, err := client.Open(t.Context(), "owner", &object.Ask{}); !errors.Is(err, object.ErrUnreachable) {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -38,6 +39,8 @@ type ServerOptions struct {
 	Handler Handler
 
 	MaxConns     int           // connections beyond it are closed at once; 0: 4096
+	MaxAnswers   int           // asks beyond so many under way are object.ErrBusy at once; 0: no bound
+	BufferBytes  int64         // beyond it answers get small buffers; 0: no bound
 	StallTimeout time.Duration // for a handshake, and for the asker to take a frame; 0: 30 s
 	IdleTimeout  time.Duration // how long a connection may carry no ask; 0: 5 min
 
@@ -56,9 +59,11 @@ type Server struct {
 	opts     ServerOptions
 	tls      *tls.Config
 	refusals *refusals
-	buffers  buffers
+	buffers  *buffers
+	answers  atomic.Int64 // under way
 	figures  *figures
 	full     *metrics.Counter
+	shed     *metrics.Counter
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -83,7 +88,9 @@ func Serve(o ServerOptions) *Server {
 		opts:     o,
 		tls:      o.Identity.ServerTLS(),
 		refusals: newRefusals(time.Now, o.Log),
+		buffers:  newBuffers(o.BufferBytes, "server", o.Metrics),
 		full:     o.Metrics.NewCounter("rookery_peer_connections_rejected_total"),
+		shed:     o.Metrics.NewCounter(`rookery_limits_hit_total{limit="peer_answers"}`),
 		draining: make(chan struct{}),
 		done:     make(chan struct{}),
 		sessions: make(map[*session]struct{}),

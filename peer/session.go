@@ -33,6 +33,10 @@ type request struct {
 	budget time.Duration // 0: none
 }
 
+// maxHandshake bounds a handshake, however long an asker may stall later: whoever
+// has not shown who it is holds a connection.
+const maxHandshake = 30 * time.Second
+
 // recordBytes is the most that TLS puts into one record, and so into one write
 // (RFC 8446 §5.1).
 const recordBytes = 16 << 10
@@ -52,10 +56,15 @@ func (s *session) run() {
 		s.server.opts.Log.Debug("peer handshake", "remote", s.wire.raw.RemoteAddr().String(), "peer", s.peer, "err", err)
 		return
 	}
+	s.serve()
+}
+
+// serve answers the asks of a connection that has been greeted.
+func (s *session) serve() {
 	ctx, cancel := context.WithCancel(s.server.ctx)
 	s.pulse = time.AfterFunc(s.server.opts.beat, s.beat)
 	defer s.quiet()
-	asks := make(chan request)
+	asks := make(chan request, 1)
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer s.wire.abort() // wakes the reader
@@ -63,7 +72,7 @@ func (s *session) run() {
 	reader.Go(func() {
 		defer cancel()
 		defer s.wire.abort() // wakes an answer that is being written
-		s.read(ctx, asks)
+		s.read(asks)
 	})
 	for s.idle() {
 		select {
@@ -84,8 +93,10 @@ func (s *session) idle() bool {
 	return s.wire.SetReadDeadline(time.Now().Add(s.server.opts.IdleTimeout)) == nil
 }
 
-// read takes asks off the wire until the connection ends.
-func (s *session) read(ctx context.Context, asks chan<- request) {
+// read takes asks off the wire until the connection ends. It never waits for an
+// answer, or it would not notice that the asker is gone: one ask may come while
+// the end of the last answer is on its way, and a second is out of turn.
+func (s *session) read(asks chan<- request) {
 	for {
 		r, err := s.readAsk()
 		if err != nil {
@@ -96,7 +107,8 @@ func (s *session) read(ctx context.Context, asks chan<- request) {
 		}
 		select {
 		case asks <- r:
-		case <-ctx.Done():
+		default:
+			s.server.opts.Log.Warn("peer asks out of turn", "peer", s.peer)
 			return
 		}
 	}
@@ -120,7 +132,7 @@ func (s *session) readAsk() (request, error) {
 
 // greet shakes hands, and tells the other side whether this node reads with it.
 func (s *session) greet() error {
-	if err := s.wire.SetDeadline(time.Now().Add(s.server.opts.StallTimeout)); err != nil {
+	if err := s.wire.SetDeadline(time.Now().Add(min(s.server.opts.StallTimeout, maxHandshake))); err != nil {
 		return err
 	}
 	if err := s.secure.HandshakeContext(s.server.ctx); err != nil {

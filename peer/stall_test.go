@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,13 +46,15 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-func (p *pipes) dial(ctx context.Context, _ string) (net.Conn, error) {
+func (p *pipes) dial(ctx context.Context, _ string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	near, far := net.Pipe()
 	select {
 	case p.conns <- far:
 		return near, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, os.ErrDeadlineExceeded
 	}
 }
 
@@ -309,7 +312,7 @@ func TestAConnectionThatSaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipes()
 		s := startServer(t, ServerOptions{Listener: p, Handler: holder(testObject(1))})
-		conn, err := p.dial(t.Context(), "")
+		conn, err := p.dial(t.Context(), "", time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +348,7 @@ func TestAcceptErrorsAreSurvived(t *testing.T) {
 		flaky.failures.Store(3)
 		s := startServer(t, ServerOptions{Listener: flaky, Handler: holder(testObject(1))})
 		within(t, 35*time.Millisecond, func() { // 5 + 10 + 20
-			if _, err := p.dial(t.Context(), ""); err != nil {
+			if _, err := p.dial(t.Context(), "", time.Second); err != nil {
 				t.Error(err)
 			}
 		})

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ var errSilent = fmt.Errorf("%w: silent a moment ago", object.ErrUnreachable)
 // a wait), not data, which may have lain in a socket. Safe for concurrent use.
 type vitals struct {
 	now func() time.Time
+	log *slog.Logger
 
 	mu    sync.Mutex
 	nodes map[string]*vital
@@ -39,9 +41,9 @@ type vital struct {
 	probing bool      // it is on its way
 }
 
-func newVitals(now func() time.Time, set *metrics.Set) *vitals {
+func newVitals(now func() time.Time, log *slog.Logger, set *metrics.Set) *vitals {
 	v := &vitals{
-		now: now, nodes: make(map[string]*vital),
+		now: now, log: log, nodes: make(map[string]*vital),
 		found:   set.NewCounter("rookery_peer_silences_total"),
 		skipped: set.NewCounter("rookery_peer_skipped_requests_total"),
 	}
@@ -99,15 +101,18 @@ func (v *vitals) alive(node string, since time.Time) bool {
 	return v.of(node).heard.After(since)
 }
 
-// lost notes that node gave no sign of life.
-func (v *vitals) lost(node string) {
+// lost notes that node gave no sign of life, and tells the log why it is taken
+// for silent from now on.
+func (v *vitals) lost(node string, why error) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	n := v.of(node)
-	if !n.silent {
-		v.found.Inc()
-	}
+	news := !n.silent
 	n.silent, n.until = true, v.now().Add(silenceMemory)
+	v.mu.Unlock()
+	if news {
+		v.found.Inc()
+		v.log.Warn("a node is silent, others are asked in its place", "peer", node, "err", why)
+	}
 }
 
 func (v *vitals) silent() (count int) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,12 +23,12 @@ func startStopped(t *testing.T) (c *Client, stopped *atomic.Bool) {
 	c, _ = startPiped(t, holder(testObject(100)))
 	stopped = new(atomic.Bool)
 	dial := c.opts.Dial
-	c.opts.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+	c.opts.Dial = func(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
 		if stopped.Load() {
 			near, _ := net.Pipe()
 			return near, nil
 		}
-		return dial(ctx, addr)
+		return dial(ctx, addr, timeout)
 	}
 	stopped.Store(true)
 	return c, stopped
@@ -111,6 +112,8 @@ func TestANodeThatRefusesConnectionsIsRemembered(t *testing.T) {
 	set := metrics.NewSet()
 	var shift atomic.Int64
 	client := startClient(t, addr, ClientOptions{Metrics: set, Now: func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }})
+	wantUnreachable(t, headOf(t, client))
+	shift.Store(-int64(time.Hour)) // or the second would pass while a busy machine asks
 	for range 10 {
 		wantUnreachable(t, headOf(t, client))
 	}
@@ -121,9 +124,37 @@ func TestANodeThatRefusesConnectionsIsRemembered(t *testing.T) {
 		t.Skip("the port was taken meanwhile: ", err)
 	}
 	startServer(t, ServerOptions{Listener: l, Handler: holder(testObject(100))})
-	shift.Add(int64(silenceMemory))
+	shift.Store(int64(silenceMemory))
 	if err := headOf(t, client); err != nil {
 		t.Error(err)
+	}
+}
+
+// The kernel of a stopped process goes on accepting; nothing answers.
+func TestAStoppedProcessIsRemembered(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	set := metrics.NewSet()
+	var shift atomic.Int64
+	client := startClient(t, l.Addr().String(), ClientOptions{
+		Metrics: set, FirstByte: 50 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(shift.Load())) },
+	})
+	wantUnreachable(t, headOf(t, client))
+	shift.Add(-int64(time.Hour)) // or the second would pass while a busy machine asks
+	for range 10 {
+		wantUnreachable(t, headOf(t, client))
+	}
+	if n := count(set, "rookery_peer_dials_total"); n != 1 {
+		t.Errorf("%d dials, want 1", n)
+	}
+	shift.Add(int64(time.Hour + silenceMemory))
+	wantUnreachable(t, headOf(t, client))
+	if n := count(set, "rookery_peer_dials_total"); n != 2 {
+		t.Errorf("%d dials after a second, want 2", n)
 	}
 }
 
@@ -131,9 +162,9 @@ func TestANodeThatIsGoneIsKnownAfterTheConnectTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := NewClient(ClientOptions{
 			Self: "asker", Identity: identity(t, "asker"), Resolve: func(string) (string, bool) { return "", true },
-			Dial: func(ctx context.Context, _ string) (net.Conn, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
+			Dial: func(_ context.Context, _ string, timeout time.Duration) (net.Conn, error) {
+				time.Sleep(timeout)
+				return nil, os.ErrDeadlineExceeded
 			},
 		})
 		defer client.Close()
@@ -168,12 +199,12 @@ func TestADialThatTimesOutAtALivingNodeIsTriedAgain(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		dial, left := client.opts.Dial, 3
-		client.opts.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+		client.opts.Dial = func(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
 			if left--; left >= 0 {
-				<-ctx.Done()
-				return nil, ctx.Err()
+				time.Sleep(timeout)
+				return nil, os.ErrDeadlineExceeded
 			}
-			return dial(ctx, addr)
+			return dial(ctx, addr, timeout)
 		}
 		within(t, 750*time.Millisecond, func() {
 			if err := headOf(t, client); err != nil {
@@ -237,12 +268,12 @@ func TestACrowdMakesFewConnectionsAtOnce(t *testing.T) {
 		return holder(o)(ctx, ask)
 	})})
 	var now, most, dials atomic.Int64
-	client := startClient(t, s.Addr().String(), ClientOptions{Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+	client := startClient(t, s.Addr().String(), ClientOptions{Dial: func(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
 		dials.Add(1)
 		n := now.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		conn, err := dialTCP(ctx, addr, timeout)
 		now.Add(-1)
 		return conn, err
 	}})

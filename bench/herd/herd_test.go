@@ -21,12 +21,12 @@ func TestVerdict(t *testing.T) {
 		"two HEADs":             {func(r *results) { r.runs[0].asked.heads = 2 }, "2 HEADs"},
 		"no If-Match":           {func(r *results) { r.runs[0].asked.unconditional = 1 }, "without If-Match"},
 		"others slowed":         {func(r *results) { r.runs[1].took = 13 * time.Second }, "cost the others"},
-		"too much memory":       {func(r *results) { r.memory[0].peak++ }, "took 768 MiB"},
+		"too much memory":       {func(r *results) { r.nodes[0].peak++ }, "took 768 MiB"},
 	} {
 		asked := asked{heads: 1, gets: 20, fetched: 100}
 		r := &results{
-			runs:   []found{{took: 10 * time.Second, asked: asked}, {took: 12 * time.Second, slow: 5, slowShare: 1, asked: asked}},
-			memory: []resident{{"rook-0", 768 * mib}},
+			runs:  []found{{took: 10 * time.Second, asked: asked}, {took: 12 * time.Second, slow: 5, slowShare: 1, asked: asked}},
+			nodes: []state{{name: "rook-0", peak: 768 * mib}},
 		}
 		c.change(r)
 		var out strings.Builder

@@ -162,11 +162,35 @@ func measure(ctx context.Context, o options) (ok bool, err error) {
 		r.runs = append(r.runs, found)
 	}
 	for _, n := range all {
-		peak, err := nodes.PeakBytes(n.Pid())
+		state, err := inspect(ctx, n)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", n.Name, err)
 		}
-		r.memory = append(r.memory, resident{n.Name, peak})
+		r.nodes = append(r.nodes, state)
 	}
 	return report(os.Stdout, o, &r), nil
+}
+
+// watched are the metrics that tell why chunks were fetched twice, if they were.
+var watched = [...]string{"rookery_owners_passed_over_total", "rookery_peer_silences_total", "rookery_ring_changes_total", "rookery_limits_hit_total"}
+
+// state is a node after the runs.
+type state struct {
+	name    string
+	peak    int64 // the most that it had in memory, in bytes
+	figures [len(watched)]float64
+}
+
+func inspect(ctx context.Context, n *nodes.Process) (state, error) {
+	s := state{name: n.Name}
+	var err error
+	if s.peak, err = nodes.PeakBytes(n.Pid()); err != nil {
+		return s, err
+	}
+	for i, name := range watched {
+		if s.figures[i], err = n.Metric(ctx, name); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }

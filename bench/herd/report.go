@@ -9,8 +9,8 @@ import (
 
 // results is what the runs came to.
 type results struct {
-	runs   []found
-	memory []resident
+	runs  []found
+	nodes []state
 }
 
 // best is the time of the quickest run with slow readers or without; 0 if there
@@ -22,12 +22,6 @@ func (r *results) best(slow bool) (took time.Duration) {
 		}
 	}
 	return took
-}
-
-// resident is the most that a node had in memory.
-type resident struct {
-	name string
-	peak int64 // bytes
 }
 
 // minSlowShare is the share of its pace that a slow reader must have had: one
@@ -50,9 +44,10 @@ func report(w io.Writer, o options, r *results) bool {
 	_ = table.Flush() // where it goes is the caller's; standard output has no better answer
 	fmt.Fprintln(w)
 	limit := (o.memoryMiB + o.beyondMiB) * mib
-	fmt.Fprintln(table, "node\tmost memory\tbar")
-	for _, n := range r.memory {
-		fmt.Fprintf(table, "%s\t%d MiB\t%d MiB\n", n.name, n.peak/mib, limit/mib)
+	fmt.Fprintln(table, "node\tmost memory\tbar\towners passed over\tsilences\tring changes\tlimits hit")
+	for _, n := range r.nodes {
+		fmt.Fprintf(table, "%s\t%d MiB\t%d MiB\t%.0f\t%.0f\t%.0f\t%.0f\n", n.name, n.peak/mib, limit/mib,
+			n.figures[0], n.figures[1], n.figures[2], n.figures[3])
 	}
 	_ = table.Flush()
 	fmt.Fprintln(w)
@@ -93,7 +88,7 @@ func judge(o options, r *results) (faults []string) {
 	if without > 0 && with.Seconds() > o.slowdown*without.Seconds() {
 		miss("the slow readers cost the others: %s in place of %s", round(with), round(without))
 	}
-	for _, n := range r.memory {
+	for _, n := range r.nodes {
 		if n.peak > (o.memoryMiB+o.beyondMiB)*mib {
 			miss("%s took %d MiB", n.name, n.peak/mib)
 		}

@@ -99,7 +99,9 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 	}
 	s := peer.Serve(peer.ServerOptions{
 		Listener: ln, Identity: id, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(),
-		Member: n.members.known, Handler: n.node, StallTimeout: askerStall, Log: n.log, Metrics: n.metrics,
+		Member: n.members.known, Handler: n.node, StallTimeout: askerStall,
+		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
+		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("listener for other nodes", func(ctx context.Context) error {
 		if err := s.Shutdown(ctx); err != nil {

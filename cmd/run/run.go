@@ -210,7 +210,8 @@ func (n *Node) openNode(context.Context) error {
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Buckets: buckets,
 		FlightBytes: shares(n.cfg.Cache.MemoryBytes).flights, FinishBytes: n.cfg.Cache.FinishAbandonedBytes,
-		Log: n.log, Metrics: n.metrics,
+		MaxWaiting: waiting(n.cfg.Server.MaxConcurrentRequests),
+		Log:        n.log, Metrics: n.metrics,
 	}
 	if !n.cfg.Cluster.Alone() {
 		if err := n.openPeerClient(); err != nil {
@@ -233,6 +234,7 @@ func (n *Node) servePublic(context.Context) error {
 	}
 	o := gateway.Options{
 		Reader: n.node, Routes: routes, Domain: n.cfg.Server.Domain, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
+		MaxRequests: n.cfg.Server.MaxConcurrentRequests, BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers,
 	}
 	if n.cfg.Log.Access {
 		o.AccessLog = n.log
