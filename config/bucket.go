@@ -102,6 +102,8 @@ func readS3(s *section, o *S3) {
 	s.boolean("path_style", &o.PathStyle)
 	s.seconds("timeout", &o.Timeout, 100*time.Millisecond, 10*time.Minute)
 	s.integer("connection_pool_size", &o.MaxConns, 1, 10000)
+	o.Care = defaultCare()
+	readRetry(s.section("retry"), &o.Care.Retry)
 	readOldS3(s)
 }
 

@@ -34,6 +34,10 @@ func TestBadBucketsAreRefused(t *testing.T) {
 		{`buckets: [{name: b, s3: {bucket: o, endpoint: ftp://h}}]`, `1:47: buckets[0].s3.endpoint: want a URL such as https://s3.example.com`},
 		{`buckets: [{name: b, s3: {bucket: o, timeout: 0}}]`, `1:46: buckets[0].s3.timeout: 0 is out of range: want 1 to 600`},
 		{`buckets: [{name: b, s3: {bucket: o, timeout: 1ms}}]`, `1:46: buckets[0].s3.timeout: 1ms is out of range: want 100ms to 10m`},
+		{`buckets: [{name: b, s3: {bucket: o, retry: {max_attempts: 0}}}]`, `1:59: buckets[0].s3.retry.max_attempts: 0 is out of range: want 1 to 10`},
+		{`buckets: [{name: b, s3: {bucket: o, retry: {max_backoff_ms: 1s}}}]`, `1:61: buckets[0].s3.retry.max_backoff_ms: want a whole number, got "1s"`},
+		{`buckets: [{name: b, s3: {bucket: o, retry: {initial_backoff_ms: 50, max_backoff_ms: 40}}}]`, `1:85: buckets[0].s3.retry.max_backoff_ms: max_backoff_ms (40) is less than initial_backoff_ms (50)`},
+		{`buckets: [{name: b, s3: {bucket: o, retry: {initial_backoff_ms: 2000}}}]`, `1:65: buckets[0].s3.retry.initial_backoff_ms: max_backoff_ms (1000) is less than initial_backoff_ms (2000)`},
 		{`buckets: [{name: b, s3: {bucket: o, connection_pool_size: 0}}]`, `1:59: buckets[0].s3.connection_pool_size: 0 is out of range: want 1 to 10000`},
 	})
 }

@@ -103,6 +103,7 @@ type S3 struct {
 	PathStyle bool
 	Timeout   time.Duration // until the response's headers, and for each wait within its body
 	MaxConns  int
+	Care      Care
 }
 
 // Prices turn bytes and requests into money, in any one currency.

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 		Cache: Cache{MemoryBytes: 512 << 20, DiskBytes: 10 << 30, FinishAbandonedBytes: 8 << 20, Freshness: freshness},
 		Buckets: []Bucket{{
 			Name: "b", PathPrefix: "/b", Freshness: freshness,
-			S3: S3{Bucket: "origin-b", Region: "us-east-1", Timeout: 20 * time.Second, MaxConns: 50},
+			S3: S3{Bucket: "origin-b", Region: "us-east-1", Timeout: 20 * time.Second, MaxConns: 50, Care: defaultCare()},
 		}},
 		Log:    Log{Level: slog.LevelInfo, Access: true},
 		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
@@ -142,12 +142,12 @@ func TestEveryKeyArrives(t *testing.T) {
 				Name: "products", PathPrefix: "/shop/products", Freshness: own,
 				S3: S3{
 					Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",
-					AccessKey: "AKIA", SecretKey: "s3cret", Timeout: 5 * time.Second, MaxConns: 200,
+					AccessKey: "AKIA", SecretKey: "s3cret", Timeout: 5 * time.Second, MaxConns: 200, Care: defaultCare(),
 				},
 			},
 			{
 				Name: "rest", PathPrefix: "/", Freshness: freshness,
-				S3: S3{Bucket: "other", Region: "us-east-1", Anonymous: true, Timeout: 20 * time.Second, MaxConns: 50},
+				S3: S3{Bucket: "other", Region: "us-east-1", Anonymous: true, Timeout: 20 * time.Second, MaxConns: 50, Care: defaultCare()},
 			},
 		},
 		Log:    Log{Level: slog.LevelDebug, JSON: true},

@@ -113,6 +113,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "path_style", Value: b.S3.PathStyle},
 				{Key: "timeout", Value: formatDuration(b.S3.Timeout)},
 				{Key: "connection_pool_size", Value: b.S3.MaxConns},
+				{Key: "retry", Value: b.S3.Care.Retry.effective()},
 			})},
 			{Key: "cache", Value: yaml.MapSlice{
 				{Key: "freshness", Value: b.Freshness.effective()},

@@ -97,6 +97,10 @@ buckets:
       path_style: false
       timeout: 20s
       connection_pool_size: 50
+      retry:
+        max_attempts: 3
+        initial_backoff_ms: 100
+        max_backoff_ms: 1000
     cache:
       freshness:
         default: 1h

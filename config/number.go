@@ -27,6 +27,14 @@ func (s *section) integer(key string, to *int, lowest, highest int) bool {
 	return true
 }
 
+// whole reads a duration that is written as a whole number of units.
+func (s *section) whole(key string, to *time.Duration, unit time.Duration, lowest, highest int) {
+	var n int
+	if s.integer(key, &n, lowest, highest) {
+		*to = time.Duration(n) * unit
+	}
+}
+
 // price reads a number that is not negative.
 func (s *section) price(key string, to *float64) {
 	v, ok := s.scalar(key, "a number")

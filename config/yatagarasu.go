@@ -115,10 +115,6 @@ func readOldS3(s *section) {
 	breaker.onlyAt("success_threshold", "2")
 	breaker.onlyAt("timeout_seconds", "60")
 	breaker.onlyAt("half_open_max_requests", "3")
-	retry := s.section("retry")
-	retry.onlyAt("max_attempts", "3")
-	retry.onlyAt("initial_backoff_ms", "100")
-	retry.onlyAt("max_backoff_ms", "1000")
 }
 
 // ttl reads whole seconds into a freshness.

@@ -69,6 +69,7 @@ func TestOldFileStarts(t *testing.T) {
 	want := S3{
 		Bucket: "acme", Region: "eu-west-1", Endpoint: "http://127.0.0.1:9000", AccessKey: "AKIA", SecretKey: "secret",
 		PathStyle: true, Timeout: 7 * time.Second, MaxConns: 20,
+		Care: defaultCare(),
 	}
 	if b := c.Buckets[0]; b.S3 != want || b.Freshness.Default != 90*time.Second || b.PathPrefix != "/products" {
 		t.Errorf("%+v", b)
@@ -77,7 +78,7 @@ func TestOldFileStarts(t *testing.T) {
 		"server.threads", "server.request_timeout", "server.max_concurrent_requests",
 		"max_body_size", "max_header_size", "max_uri_length", "coalescing.strategy",
 		"failure_threshold", "success_threshold", "timeout_seconds", "half_open_max_requests",
-		"max_attempts", "initial_backoff_ms", "max_backoff_ms", "buckets[0].cache.max_item_size_mb",
+		"buckets[0].cache.max_item_size_mb",
 		"cache_layers", "cache.memory.max_item_size_mb", "sendfile", "redis", "warming",
 	}
 	if len(warnings) != len(wantWarned) {
@@ -160,7 +161,6 @@ func TestWhatABucketCannotHaveStopsTheStart(t *testing.T) {
 		{fmt.Sprintf(s3, `replicas: [{name: r}]`), `1:37: buckets[0].s3.replicas: not available in this version`},
 		{fmt.Sprintf(s3, `rate_limit: {requests_per_second: 1}`), `1:37: buckets[0].s3.rate_limit: not available in this version`},
 		{fmt.Sprintf(s3, `circuit_breaker: {failure_threshold: 9}`), `1:74: buckets[0].s3.circuit_breaker.failure_threshold: not available in this version: leave it out or at 5`},
-		{fmt.Sprintf(s3, `retry: {max_attempts: 9}`), `1:59: buckets[0].s3.retry.max_attempts: not available in this version: leave it out or at 3`},
 	})
 }
 

@@ -37,6 +37,9 @@ type testCluster struct {
 	names  []string
 	adjust func(*store.Options)
 	fresh  object.Freshness
+
+	retry   node.Retry
+	timeout time.Duration // of S3
 }
 
 type testNode struct {
@@ -85,7 +88,7 @@ func (c *testCluster) start(name string) {
 		c.t.Fatal(err)
 	}
 	client, err := origin.New(context.Background(), origin.Options{
-		Name: bucket, Bucket: bucket, Region: "eu-1", Endpoint: c.s3.URL, Anonymous: true, PathStyle: true, Now: c.clock.now,
+		Name: bucket, Bucket: bucket, Region: "eu-1", Endpoint: c.s3.URL, Anonymous: true, PathStyle: true, Now: c.clock.now, Timeout: c.timeout,
 	})
 	if err != nil {
 		c.t.Fatal(err)
@@ -93,7 +96,7 @@ func (c *testCluster) start(name string) {
 	peers := &fakePeers{cluster: c, broken: make(map[string]int64)}
 	n, err := node.New(node.Options{
 		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
-		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh}},
+		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh, Retry: c.retry}},
 	})
 	if err != nil {
 		c.t.Fatal(err)

@@ -44,6 +44,7 @@ type Peers interface {
 type Bucket struct {
 	Origin    Origin
 	Freshness object.Freshness
+	Retry     Retry
 }
 
 // Options of New. Store, Ring and Buckets are required; Peers may be nil for a
@@ -72,6 +73,7 @@ type Node struct {
 	ring      *ring.Ring
 	peers     Peers
 	buckets   map[string]Bucket
+	retries   map[string]*retries
 	now       func() time.Time
 	log       *slog.Logger
 	count     *counters
@@ -103,12 +105,15 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		name: o.Name, store: o.Store, ring: o.Ring, peers: o.Peers, buckets: o.Buckets,
 		now: o.Now, log: o.Log, negatives: newNegatives(o.Now),
-		calls: make(map[object.Hash]*call),
+		calls: make(map[object.Hash]*call), retries: make(map[string]*retries, len(o.Buckets)),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.flights = &flights{
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
 		finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
+	}
+	for name, b := range o.Buckets {
+		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)
 	}
 	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
 	return n, nil

@@ -205,7 +205,7 @@ func (n *Node) openOrigins(ctx context.Context) error {
 func (n *Node) openNode(context.Context) error {
 	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
 	for _, b := range n.cfg.Buckets {
-		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness)}
+		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness), Retry: node.Retry(b.S3.Care.Retry)}
 	}
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Buckets: buckets,
