@@ -17,14 +17,11 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/zeebo/xxh3 v1.1.0
 	go.uber.org/goleak v1.3.0
+	golang.org/x/time v0.16.0
 	pgregory.net/rapid v1.3.0
 )
 
-require (
-	github.com/failsafe-go/failsafe-go v0.9.8 // indirect
-	github.com/prometheus/client_golang v1.25.0 // indirect
-	golang.org/x/time v0.16.0 // indirect
-)
+require github.com/prometheus/client_golang v1.25.0 // indirect
 
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect

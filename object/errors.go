@@ -36,6 +36,8 @@ type OriginError struct {
 	// Unsent: nothing was sent to S3. A limit or an open breaker of this node's own
 	// refused the request, to spare S3; so it is not to be tried again at once.
 	Unsent bool
+	// Replica: one that is not the origin's first said so, and may be behind.
+	Replica bool
 }
 
 func (e *OriginError) Error() string {
