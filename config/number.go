@@ -35,6 +35,21 @@ func (s *section) whole(key string, to *time.Duration, unit time.Duration, lowes
 	}
 }
 
+// share reads a number above 0 and below 1.
+func (s *section) share(key string, to *float64) {
+	v, ok := s.scalar(key, "a number")
+	if !ok {
+		return
+	}
+	text, isNumber := v.number()
+	n, err := strconv.ParseFloat(text, 64)
+	if !isNumber || err != nil || !(n > 0 && n < 1) {
+		s.fail(key, "want a number above 0 and below 1, got %q", v.source)
+		return
+	}
+	*to = n
+}
+
 // price reads a number that is not negative.
 func (s *section) price(key string, to *float64) {
 	v, ok := s.scalar(key, "a number")

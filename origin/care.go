@@ -77,8 +77,9 @@ func newMember(ctx context.Context, care Care, options Options) (*member, error)
 	if care.MaxRequests > 0 {
 		places = newLimit(nil, care.MaxRequests, options.Now, limits)
 	}
+	hedges := newHedgeCounters(label) // there, at zero, also where nothing is hedged
 	if care.Hedge.Quantile > 0 {
-		m.hedge = newHedge(m.source, care.Hedge, places, newHedgeCounters(label))
+		m.hedge = newHedge(m.source, care.Hedge, places, hedges)
 		m.source = m.hedge
 	}
 	m.breaker = newBreaker(m.source, care.Breaker, options.Now, newBreakerCounters(label))
