@@ -102,6 +102,13 @@ func (o *Origin) Counts() (requests, bytes uint64) {
 	return requests, bytes
 }
 
+// Healthy reports whether S3 is asked as usual, one replica of it at least: no
+// breaker is open there.
+func (o *Origin) Healthy() bool {
+	_, healthy := o.order()
+	return healthy > 0
+}
+
 // Close ends the probes and closes idle connections. Bodies still open go on.
 func (o *Origin) Close() {
 	o.cancel()

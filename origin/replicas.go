@@ -45,7 +45,9 @@ func ask[T any](ctx context.Context, o *Origin, one func(context.Context, *membe
 		if len(order) == 1 || !elsewhere(ctx, failed) {
 			return answer, i, failed
 		}
-		m.count.failovers.Inc()
+		if n+1 < len(order) {
+			m.count.failovers.Inc()
+		}
 	}
 	return answer, by, o.soon(err)
 }

@@ -68,7 +68,11 @@ func TestAllReplicasFail(t *testing.T) {
 	_, err := o.read(within(t))
 	unsent(t, err, "ServiceUnavailable", 2) // the probes may find one of them well by then
 	o.asked(2, 2, 2)
+	if o.Healthy() {
+		t.Error("nobody answers, and it counts as well")
+	}
 	o.shows(`rookery_origin_failovers_total{bucket="route",replica="primary"} 3`,
+		`rookery_origin_failovers_total{bucket="route",replica="c"} 0`,
 		`rookery_origin_healthy{bucket="route",replica="primary"} 0`,
 		`rookery_origin_healthy{bucket="route",replica="b"} 0`,
 		`rookery_origin_healthy{bucket="route",replica="c"} 0`)

@@ -47,6 +47,9 @@ func TestClientsAreToldWhenToComeBack(t *testing.T) {
 		c.read(i, hit)
 	}
 	c.requests("slow", 0, 5)
+	if _, text := c.operators(owner, "/health", nil); !strings.Contains(text, `"degraded"`) || !strings.Contains(text, "S3 fails, only what is cached is served of bucket b") {
+		t.Errorf("health says %s", text)
+	}
 	if state := c.metrics(owner)[`rookery_origin_breaker_state{bucket="b",replica="primary"}`]; state != 2 {
 		t.Errorf("the breaker's state is %v", state)
 	}
