@@ -246,10 +246,37 @@ func TestTrialsAreFew(t *testing.T) {
 	unsent(t, err, "ServiceUnavailable", 1)
 	leave() // both trials end without a verdict, and others take their places
 	trials.Wait()
+	o.shows(`rookery_origin_breaker_state{bucket="route",replica="primary"} 1`)
 	gate.Open()
 	o.mustRead()
 	o.mustRead()
 	o.asked(5)
+	o.shows(`rookery_origin_breaker_state{bucket="route",replica="primary"} 0`)
+}
+
+// What was sent before the breaker opened tells nothing of the time after.
+func TestAnOldAnswerIsNoTrial(t *testing.T) {
+	o := careFor(t, 1, Care{Breaker: Breaker{FailureThreshold: 1, SuccessThreshold: 1}}, nil)
+	var old []io.Closer
+	for range 2 {
+		got, err := o.Get(within(t), object.Fetch{Key: o.key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, got.Body)
+	}
+	o.s3[0].Script("b", "k", s3test.Step{Status: 500})
+	_, err := o.read(within(t))
+	failed(t, err)
+	old[0].Close() // open: no success counts
+	o.clock.pass(time.Minute)
+	trial, err := o.Get(within(t), object.Fetch{Key: o.key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old[1].Close()
+	o.shows(`rookery_origin_breaker_state{bucket="route",replica="primary"} 1`)
+	trial.Body.Close()
 	o.shows(`rookery_origin_breaker_state{bucket="route",replica="primary"} 0`)
 }
 

@@ -83,8 +83,9 @@ func (p *placed) Close() error {
 // enter takes a place, or says why there is none.
 func (l *limit) enter(ctx context.Context) error {
 	l.mu.Lock()
+	l.admit() // places open with time
 	switch {
-	case len(l.waiting) == 0 && l.used < l.places():
+	case l.used < l.places(): // and so nobody waits
 		l.used++
 		l.mu.Unlock()
 		return nil

@@ -108,6 +108,39 @@ func TestRequestsAreServedInTurn(t *testing.T) {
 	})
 }
 
+// Places that open again after a SlowDown go to those who wait, not to who has
+// just come.
+func TestNobodyOvertakesThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimit(&fakeSource{}, 8, time.Now, newLimitCounters(testLabels()))
+		l.heed(&object.OriginError{Status: 503})
+		for range 4 {
+			if err := l.enter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var turns []int
+		var all sync.WaitGroup
+		come := func(n int) {
+			all.Go(func() {
+				if err := l.enter(t.Context()); err != nil {
+					t.Error(err)
+				}
+				turns = append(turns, n)
+			})
+			synctest.Wait()
+		}
+		come(1)
+		time.Sleep(4 * time.Second) // of the bubble: a fifth place has opened
+		come(2)
+		if len(turns) != 1 || turns[0] != 1 {
+			t.Errorf("%v have a place, want the first", turns)
+		}
+		l.leave()
+		all.Wait()
+	})
+}
+
 func TestRequestsASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSource{}
