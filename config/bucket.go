@@ -89,10 +89,15 @@ func readBucketCache(s *section, b *Bucket) {
 }
 
 func readS3(s *section, o *S3) {
-	o.Region, o.Timeout, o.MaxConns = "us-east-1", 20*time.Second, 50
-	if !s.text("bucket", &o.Bucket) {
-		s.missing("bucket")
-	}
+	o.MaxConns = 50
+	readReplicas(s, o)
+	s.integer("connection_pool_size", &o.MaxConns, 1, 10000)
+	readCare(s, &o.Care)
+}
+
+func readPlace(s *section, o *Place) {
+	o.Region, o.Timeout = "us-east-1", 20*time.Second
+	s.text("bucket", &o.Bucket)
 	s.text("region", &o.Region)
 	if s.text("endpoint", &o.Endpoint) {
 		o.PathStyle = true // what nearly every S3 outside AWS expects
@@ -101,11 +106,9 @@ func readS3(s *section, o *S3) {
 	readCredentials(s, o)
 	s.boolean("path_style", &o.PathStyle)
 	s.seconds("timeout", &o.Timeout, 100*time.Millisecond, 10*time.Minute)
-	s.integer("connection_pool_size", &o.MaxConns, 1, 10000)
-	readOldS3(s)
 }
 
-func readEndpoint(s *section, o *S3) {
+func readEndpoint(s *section, o *Place) {
 	u, err := url.Parse(o.Endpoint)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
@@ -119,7 +122,7 @@ func readEndpoint(s *section, o *S3) {
 	}
 }
 
-func readCredentials(s *section, o *S3) {
+func readCredentials(s *section, o *Place) {
 	s.secret("access_key", &o.AccessKey)
 	s.secret("secret_key", &o.SecretKey)
 	s.boolean("anonymous", &o.Anonymous)

@@ -95,6 +95,14 @@ type Bucket struct {
 
 // S3 is a bucket's origin.
 type S3 struct {
+	Place              // the first replica, and the authority
+	Replicas []Replica // the others, by priority
+	MaxConns int       // requests at once, at each of them
+	Care     Care
+}
+
+// Place is one S3 that holds a bucket's objects.
+type Place struct {
 	Bucket   string
 	Region   string
 	Endpoint string // a URL without a path; "" is AWS
@@ -105,7 +113,13 @@ type S3 struct {
 	Anonymous bool // requests are not signed
 	PathStyle bool
 	Timeout   time.Duration // until the response's headers, and for each wait within its body
-	MaxConns  int
+}
+
+// Replica is a further place. It is asked when those of lower priority fail.
+type Replica struct {
+	Name     string // unique in its bucket: a label in metrics
+	Priority int    // unique in its bucket
+	Place
 }
 
 // Prices turn bytes and requests into money, in any one currency.

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 		Cache: Cache{MemoryBytes: 512 << 20, DiskBytes: 10 << 30, FinishAbandonedBytes: 8 << 20, Freshness: freshness},
 		Buckets: []Bucket{{
 			Name: "b", PathPrefix: "/b", Freshness: freshness,
-			S3: S3{Bucket: "origin-b", Region: "us-east-1", Timeout: 20 * time.Second, MaxConns: 50},
+			S3: S3{Place: Place{Bucket: "origin-b", Region: "us-east-1", Timeout: 20 * time.Second}, MaxConns: 50, Care: defaultCare()},
 		}},
 		Log:    Log{Level: slog.LevelInfo, Access: true},
 		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
@@ -106,6 +106,13 @@ buckets:
       path_style: false
       timeout: 5s
       connection_pool_size: 200
+      retry: {max_attempts: 5, initial_backoff_ms: 50, max_backoff_ms: 2000}
+      circuit_breaker: {failure_threshold: 7, success_threshold: 1, timeout_seconds: 30, half_open_max_requests: 9}
+      rate_limit: {requests_per_second: 300}
+      hedge: {enabled: true, quantile: 0.9, max_extra: 0.02}
+      replicas:
+        - {name: far, bucket: acme-far, region: us-west-2, endpoint: "http://far:9000", access_key: FAR, secret_key: far-s3cret, priority: 7, timeout: 2}
+        - {name: near, bucket: copy, region: eu-central-1}
     auth: {enabled: false}
     cache:
       freshness: {default: 30s}
@@ -141,13 +148,29 @@ func TestEveryKeyArrives(t *testing.T) {
 			{
 				Name: "products", PathPrefix: "/shop/products", Freshness: own,
 				S3: S3{
-					Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",
-					AccessKey: "AKIA", SecretKey: "s3cret", Timeout: 5 * time.Second, MaxConns: 200,
+					Place: Place{
+						Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",
+						AccessKey: "AKIA", SecretKey: "s3cret", Timeout: 5 * time.Second,
+					},
+					Replicas: []Replica{
+						{Name: "near", Priority: 2, Place: Place{Bucket: "copy", Region: "eu-central-1", Timeout: 20 * time.Second}},
+						{Name: "far", Priority: 7, Place: Place{
+							Bucket: "acme-far", Region: "us-west-2", Endpoint: "http://far:9000", AccessKey: "FAR", SecretKey: "far-s3cret",
+							PathStyle: true, Timeout: 2 * time.Second,
+						}},
+					},
+					MaxConns: 200,
+					Care: Care{
+						Retry:             Retry{MaxAttempts: 5, InitialBackoff: 50 * time.Millisecond, MaxBackoff: 2 * time.Second},
+						Breaker:           Breaker{FailureThreshold: 7, SuccessThreshold: 1, Timeout: 30 * time.Second, HalfOpenRequests: 9},
+						RequestsPerSecond: 300,
+						Hedge:             Hedge{Enabled: true, Quantile: 0.9, MaxExtra: 0.02},
+					},
 				},
 			},
 			{
 				Name: "rest", PathPrefix: "/", Freshness: freshness,
-				S3: S3{Bucket: "other", Region: "us-east-1", Anonymous: true, Timeout: 20 * time.Second, MaxConns: 50},
+				S3: S3{Place: Place{Bucket: "other", Region: "us-east-1", Anonymous: true, Timeout: 20 * time.Second}, MaxConns: 50, Care: defaultCare()},
 			},
 		},
 		Log:    Log{Level: slog.LevelDebug, JSON: true},

@@ -104,17 +104,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 		all[i] = yaml.MapSlice{
 			{Key: "name", Value: b.Name},
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
-			{Key: "s3", Value: compact(yaml.MapSlice{
-				{Key: "bucket", Value: escape(b.S3.Bucket)},
-				{Key: "region", Value: escape(b.S3.Region)},
-				{Key: "endpoint", Value: escape(b.S3.Endpoint)},
-				{Key: "access_key", Value: masked(b.S3.AccessKey)},
-				{Key: "secret_key", Value: masked(b.S3.SecretKey)},
-				{Key: "anonymous", Value: b.S3.Anonymous},
-				{Key: "path_style", Value: b.S3.PathStyle},
-				{Key: "timeout", Value: formatDuration(b.S3.Timeout)},
-				{Key: "connection_pool_size", Value: b.S3.MaxConns},
-			})},
+			{Key: "s3", Value: b.S3.effective()},
 			{Key: "cache", Value: yaml.MapSlice{
 				{Key: "freshness", Value: b.Freshness.effective()},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
@@ -122,6 +112,32 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 		}
 	}
 	return all
+}
+
+func (o *S3) effective() yaml.MapSlice {
+	section := append(o.Place.effective(), yaml.MapItem{Key: "connection_pool_size", Value: o.MaxConns})
+	section = append(section, o.Care.effective()...)
+	if len(o.Replicas) == 0 {
+		return section
+	}
+	replicas := make([]yaml.MapSlice, len(o.Replicas))
+	for i, r := range o.Replicas {
+		replicas[i] = append(yaml.MapSlice{{Key: "name", Value: r.Name}, {Key: "priority", Value: r.Priority}}, r.Place.effective()...)
+	}
+	return append(section, yaml.MapItem{Key: "replicas", Value: replicas})
+}
+
+func (o *Place) effective() yaml.MapSlice {
+	return compact(yaml.MapSlice{
+		{Key: "bucket", Value: escape(o.Bucket)},
+		{Key: "region", Value: escape(o.Region)},
+		{Key: "endpoint", Value: escape(o.Endpoint)},
+		{Key: "access_key", Value: masked(o.AccessKey)},
+		{Key: "secret_key", Value: masked(o.SecretKey)},
+		{Key: "anonymous", Value: o.Anonymous},
+		{Key: "path_style", Value: o.PathStyle},
+		{Key: "timeout", Value: formatDuration(o.Timeout)},
+	})
 }
 
 func masked(s Secret) string {

@@ -14,6 +14,9 @@ func unmasked(t *testing.T, c *Config) string {
 	secrets := []string{string(c.Admin.Token), encodeKey(c.Cluster.GossipKey)}
 	for _, b := range c.Buckets {
 		secrets = append(secrets, string(b.S3.AccessKey), string(b.S3.SecretKey))
+		for _, r := range b.S3.Replicas {
+			secrets = append(secrets, string(r.AccessKey), string(r.SecretKey))
+		}
 	}
 	text := string(c.Effective())
 	for _, secret := range secrets {
@@ -98,6 +101,19 @@ buckets:
       path_style: false
       timeout: 20s
       connection_pool_size: 50
+      retry:
+        max_attempts: 3
+        initial_backoff_ms: 100
+        max_backoff_ms: 1000
+      circuit_breaker:
+        failure_threshold: 5
+        success_threshold: 2
+        timeout_seconds: 60
+        half_open_max_requests: 3
+      hedge:
+        enabled: false
+        quantile: 0.95
+        max_extra: 0.05
     cache:
       freshness:
         default: 1h

@@ -27,6 +27,29 @@ func (s *section) integer(key string, to *int, lowest, highest int) bool {
 	return true
 }
 
+// whole reads a duration that is written as a whole number of units.
+func (s *section) whole(key string, to *time.Duration, unit time.Duration, lowest, highest int) {
+	var n int
+	if s.integer(key, &n, lowest, highest) {
+		*to = time.Duration(n) * unit
+	}
+}
+
+// share reads a number above 0 and below 1.
+func (s *section) share(key string, to *float64) {
+	v, ok := s.scalar(key, "a number")
+	if !ok {
+		return
+	}
+	text, isNumber := v.number()
+	n, err := strconv.ParseFloat(text, 64)
+	if !isNumber || err != nil || !(n > 0 && n < 1) {
+		s.fail(key, "want a number above 0 and below 1, got %q", v.source)
+		return
+	}
+	*to = n
+}
+
 // price reads a number that is not negative.
 func (s *section) price(key string, to *float64) {
 	v, ok := s.scalar(key, "a number")

@@ -106,20 +106,6 @@ func readOldBucketCache(s *section, b *Bucket) {
 	s.unused("max_item_size_mb", "objects of every size are cached, in chunks")
 }
 
-func readOldS3(s *section) {
-	s.refuseUnlessEmpty("replicas")
-	s.refuse("rate_limit", notYet)
-	breaker := s.section("circuit_breaker")
-	breaker.onlyAt("failure_threshold", "5")
-	breaker.onlyAt("success_threshold", "2")
-	breaker.onlyAt("timeout_seconds", "60")
-	breaker.onlyAt("half_open_max_requests", "3")
-	retry := s.section("retry")
-	retry.onlyAt("max_attempts", "3")
-	retry.onlyAt("initial_backoff_ms", "100")
-	retry.onlyAt("max_backoff_ms", "1000")
-}
-
 // ttl reads whole seconds into a freshness.
 func (s *section) ttl(key string, to *time.Duration) {
 	var n int

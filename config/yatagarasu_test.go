@@ -67,17 +67,19 @@ func TestOldFileStarts(t *testing.T) {
 		t.Errorf("%+v", c.Cache)
 	}
 	want := S3{
-		Bucket: "acme", Region: "eu-west-1", Endpoint: "http://127.0.0.1:9000", AccessKey: "AKIA", SecretKey: "secret",
-		PathStyle: true, Timeout: 7 * time.Second, MaxConns: 20,
+		Place: Place{
+			Bucket: "acme", Region: "eu-west-1", Endpoint: "http://127.0.0.1:9000", AccessKey: "AKIA", SecretKey: "secret",
+			PathStyle: true, Timeout: 7 * time.Second,
+		},
+		MaxConns: 20, Care: defaultCare(),
 	}
-	if b := c.Buckets[0]; b.S3 != want || b.Freshness.Default != 90*time.Second || b.PathPrefix != "/products" {
+	if b := c.Buckets[0]; !reflect.DeepEqual(b.S3, want) || b.Freshness.Default != 90*time.Second || b.PathPrefix != "/products" {
 		t.Errorf("%+v", b)
 	}
 	wantWarned := []string{
 		"server.threads", "server.request_timeout",
 		"max_body_size", "max_header_size", "max_uri_length", "coalescing.strategy",
-		"failure_threshold", "success_threshold", "timeout_seconds", "half_open_max_requests",
-		"max_attempts", "initial_backoff_ms", "max_backoff_ms", "buckets[0].cache.max_item_size_mb",
+		"buckets[0].cache.max_item_size_mb",
 		"cache_layers", "cache.memory.max_item_size_mb", "sendfile", "redis", "warming",
 	}
 	if len(warnings) != len(wantWarned) {
@@ -155,13 +157,26 @@ func TestWhatABucketCannotHaveStopsTheStart(t *testing.T) {
 		{at + `cache: {enabled: false}`, `4:20: buckets[0].cache.enabled: every bucket is cached`},
 		{at + `cache: {ttl_seconds: 1, freshness: {default: 1s}}`, `4:11: buckets[0].cache.ttl_seconds: buckets[0].cache.freshness.default says the same (line 4): give one of them`},
 	})
-	const s3 = "buckets: [{name: b, s3: {bucket: o, %s}}]"
-	checkRefusals(t, "", []refusal{
-		{fmt.Sprintf(s3, `replicas: [{name: r}]`), `1:37: buckets[0].s3.replicas: not available in this version`},
-		{fmt.Sprintf(s3, `rate_limit: {requests_per_second: 1}`), `1:37: buckets[0].s3.rate_limit: not available in this version`},
-		{fmt.Sprintf(s3, `circuit_breaker: {failure_threshold: 9}`), `1:74: buckets[0].s3.circuit_breaker.failure_threshold: not available in this version: leave it out or at 5`},
-		{fmt.Sprintf(s3, `retry: {max_attempts: 9}`), `1:59: buckets[0].s3.retry.max_attempts: not available in this version: leave it out or at 3`},
-	})
+}
+
+// A file of the old program names the first replica among the replicas, with s3
+// as its double or without: it is asked first, and once.
+func TestOldReplicas(t *testing.T) {
+	const replicas = `
+      replicas:
+        - {name: backup, bucket: acme-backup, region: us-east-1, priority: 2, timeout: 8}
+        - {name: primary, bucket: acme, region: us-west-2, access_key: A, secret_key: S, priority: 1, timeout: 5}`
+	want := S3{
+		Place:    Place{Bucket: "acme", Region: "us-west-2", AccessKey: "A", SecretKey: "S", Timeout: 5 * time.Second},
+		Replicas: []Replica{{Name: "backup", Priority: 2, Place: Place{Bucket: "acme-backup", Region: "us-east-1", Timeout: 8 * time.Second}}},
+		MaxConns: 50, Care: defaultCare(),
+	}
+	for _, first := range []string{"", "\n      bucket: acme\n      region: us-west-2\n      access_key: A\n      secret_key: S"} {
+		c := mustParse(t, "buckets:\n  - name: b\n    s3:"+first+replicas, environment())
+		if !reflect.DeepEqual(c.Buckets[0].S3, want) {
+			t.Errorf("got  %+v\nwant %+v", c.Buckets[0].S3, want)
+		}
+	}
 }
 
 func TestWhatHasNoEffectYetIsWarnedOf(t *testing.T) {

@@ -201,7 +201,7 @@ func (n *Node) askS3(c *call, key object.Key) {
 		} else {
 			c.info, err = n.head(c, key)
 		}
-		if err == nil || failures == maxAttempts || !temporary(err) || n.backOff(failures) != nil {
+		if err == nil || n.retries[key.Bucket].again(n.ctx, failures, err) != nil {
 			break
 		}
 	}
@@ -226,6 +226,7 @@ func (n *Node) endCall(c *call, key object.Key) {
 
 // head asks S3 for the info alone, and keeps it.
 func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
+	n.retries[key.Bucket].budget.asked()
 	info, err := n.buckets[key.Bucket].Origin.Head(n.ctx, key, "")
 	if err != nil {
 		return nil, err

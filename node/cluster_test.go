@@ -39,12 +39,18 @@ type testCluster struct {
 	// adjustNode, if set, changes a node's options before it starts.
 	adjustNode func(*node.Options)
 	fresh      object.Freshness
+
+	retry   node.Retry
+	care    origin.Care
+	timeout time.Duration  // of S3
+	replica *s3test.Server // a second S3; nil is none
 }
 
 type testNode struct {
 	*node.Node
 	store *store.Store
 	peers *fakePeers
+	s3    *origin.Origin
 }
 
 type testClock struct{ ns atomic.Int64 }
@@ -60,6 +66,7 @@ func newCluster(t *testing.T, names []string, options ...option) *testCluster {
 		t: t, s3: s3test.Start(t), clock: new(testClock), ring: new(ring.Ring), names: names,
 		dirs: make(map[string]string), nodes: make(map[string]*testNode),
 		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second},
+		care:  origin.Care{Breaker: origin.Breaker{FailureThreshold: 1000}}, // for tests of something else
 	}
 	c.clock.ns.Store(time.Now().UnixNano())
 	c.ring.Store(ring.Build(names))
@@ -86,16 +93,22 @@ func (c *testCluster) start(name string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	client, err := origin.New(context.Background(), origin.Options{
-		Name: bucket, Bucket: bucket, Region: "eu-1", Endpoint: c.s3.URL, Anonymous: true, PathStyle: true, Now: c.clock.now,
-	})
+	place := origin.Options{
+		Name: bucket, Bucket: bucket, Region: "eu-1", Endpoint: c.s3.URL, Anonymous: true, PathStyle: true, Now: c.clock.now, Timeout: c.timeout,
+	}
+	places := []origin.Options{place}
+	if c.replica != nil {
+		place.Replica, place.Endpoint = "second", c.replica.URL
+		places = append(places, place)
+	}
+	client, err := origin.Open(context.Background(), c.care, places...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	peers := &fakePeers{cluster: c, broken: make(map[string]int64), refusing: make(map[string]error)}
 	options := node.Options{
 		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
-		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh}},
+		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh, Retry: c.retry}},
 	}
 	if c.adjustNode != nil {
 		c.adjustNode(&options)
@@ -104,13 +117,16 @@ func (c *testCluster) start(name string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.nodes[name] = &testNode{n, s, peers}
+	c.nodes[name] = &testNode{n, s, peers, client}
 }
 
 func (c *testCluster) stop() {
 	for _, n := range c.nodes {
 		if err := n.Close(); err != nil {
 			c.t.Error(err)
+		}
+		if n.s3 != nil {
+			n.s3.Close()
 		}
 		if err := n.store.Close(); err != nil {
 			c.t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"rookery/object"
 )
@@ -133,7 +134,7 @@ const maxBusy = 5
 func (b *clusterBody) openAt(name string, ask *object.Ask) (*object.Answer, error) {
 	for failures := 1; ; failures++ {
 		a, err := b.node.openAt(b.ctx, name, ask)
-		if !errors.Is(err, object.ErrBusy) || failures == maxBusy || b.node.backOff(failures) != nil {
+		if !errors.Is(err, object.ErrBusy) || failures == maxBusy || pause(b.ctx, 25*time.Millisecond<<failures) != nil {
 			return a, err
 		}
 	}

@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"fmt"
-	"time"
 
 	"rookery/object"
 	"rookery/store"
@@ -239,25 +238,12 @@ func (s *stream) from(former bool) {
 	s.run.handed = former
 }
 
-const maxAttempts = 3
-
 // again waits before another attempt, or returns why there is none.
 func (s *stream) again(err error) error {
 	s.failures, s.came = s.failures+1, 0
-	if s.run.once || s.failures >= maxAttempts || !temporary(err) {
-		return asOrigin(err)
+	if !s.run.once {
+		n := s.flights.node
+		err = n.retries[s.run.key.Bucket].again(n.ctx, s.failures, err)
 	}
-	return s.flights.node.backOff(s.failures)
-}
-
-// backOff waits 50 ms, then 100 ms, …, or fails when the node closes.
-func (n *Node) backOff(failures int) error {
-	timer := time.NewTimer(25 * time.Millisecond << failures)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-n.ctx.Done():
-		return errClosed
-	}
+	return asOrigin(err)
 }

@@ -39,6 +39,7 @@ func (n *Node) get(ctx context.Context, fetch object.Fetch) (*opened, error) {
 	o := &opened{cancel: cancel}
 	o.endWith(ctx)
 	var err error
+	n.retries[fetch.Key.Bucket].budget.asked()
 	if o.Fetched, err = n.buckets[fetch.Key.Bucket].Origin.Get(own, fetch); err != nil {
 		o.cancel()
 		return nil, err

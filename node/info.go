@@ -58,7 +58,7 @@ func (n *Node) putHot(key object.Key, info *object.Info, body []byte) {
 // sameInfo reports whether two infos promise the same but for when they were
 // confirmed. Without a strong ETag nothing is the same (RFC 9110 §8.8.1).
 func sameInfo(a, b *object.Info) bool {
-	return sameVersion(a, b) && a.Note == b.Note && slices.Equal(a.Header, b.Header)
+	return sameVersion(a, b) && a.Note == b.Note && a.Replica == b.Replica && slices.Equal(a.Header, b.Header)
 }
 
 // sameVersion reports whether b confirms a: an equal strong ETag and an equal
@@ -92,7 +92,11 @@ func (n *Node) remember(key object.Key, err error) {
 	}
 	if origin.Status == http.StatusNotFound || origin.Status == http.StatusForbidden {
 		n.forget(key, object.Version{})
-		n.negatives.put(key, origin, n.buckets[key.Bucket].Freshness.Negative)
+		ttl := n.buckets[key.Bucket].Freshness.Negative
+		if origin.Replica {
+			ttl = min(ttl, object.ReplicaLifetime)
+		}
+		n.negatives.put(key, origin, ttl)
 	}
 }
 

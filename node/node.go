@@ -44,6 +44,7 @@ type Peers interface {
 type Bucket struct {
 	Origin    Origin
 	Freshness object.Freshness
+	Retry     Retry
 }
 
 // Options of New. Store, Ring and Buckets are required; Peers may be nil for a
@@ -75,6 +76,7 @@ type Node struct {
 	ring      *ring.Ring
 	peers     Peers
 	buckets   map[string]Bucket
+	retries   map[string]*retries
 	now       func() time.Time
 	log       *slog.Logger
 	count     *counters
@@ -110,7 +112,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		name: o.Name, store: o.Store, ring: o.Ring, peers: o.Peers, buckets: o.Buckets,
 		now: o.Now, log: o.Log, negatives: newNegatives(o.Now), sequences: newSequences(),
-		calls: make(map[object.Hash]*call),
+		calls: make(map[object.Hash]*call), retries: make(map[string]*retries, len(o.Buckets)),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.flights = &flights{
@@ -119,6 +121,9 @@ func New(o Options) (*Node, error) {
 	}
 	n.handOff = newHandOff(n)
 	n.gate = newGate(o.MaxWaiting, o.Metrics)
+	for name, b := range o.Buckets {
+		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)
+	}
 	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
 	return n, nil
 }

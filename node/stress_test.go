@@ -98,7 +98,7 @@ func (s *stress) node(t *testing.T, name string, flightBytes int64) *testNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &testNode{n, st, peers}
+	return &testNode{Node: n, store: st, peers: peers}
 }
 
 // overwrite makes another version of a key current, of another kind perhaps.

@@ -33,6 +33,11 @@ type OriginError struct {
 	Message string
 	// RetryAfter is the origin's wish in seconds; 0 if it had none.
 	RetryAfter int
+	// Unsent: nothing was sent to S3. A limit or an open breaker of this node's own
+	// refused the request, to spare S3; so it is not to be tried again at once.
+	Unsent bool
+	// Replica: one that is not the origin's first said so, and may be behind.
+	Replica bool
 }
 
 func (e *OriginError) Error() string {

@@ -15,6 +15,11 @@ type Freshness struct {
 	Negative             time.Duration // how long a 404 or 403 of S3 is remembered
 }
 
+// ReplicaLifetime bounds how long what a replica says is believed that is not the
+// origin's first, stale-while-revalidate included: it may be behind. Only where
+// no replica answers at all may it be served for longer (StaleIfError).
+const ReplicaLifetime = 30 * time.Second
+
 // Lifetime is how one info may be used, counted from its Validated.
 type Lifetime struct {
 	// Keep is false for no-store, private and "Vary: *": a shared cache keeps
@@ -55,6 +60,10 @@ func (f Freshness) Lifetime(i *Info) Lifetime {
 	}
 	if d.strict {
 		l.StaleWhileRevalidate, l.StaleIfError = 0, 0
+	}
+	if i.Replica {
+		l.Fresh = min(l.Fresh, ReplicaLifetime)
+		l.StaleWhileRevalidate = min(l.StaleWhileRevalidate, ReplicaLifetime-l.Fresh)
 	}
 	return l
 }

@@ -44,3 +44,19 @@ func TestLifetime(t *testing.T) {
 		})
 	}
 }
+
+// What a replica said is not believed for long, whatever it said.
+func TestLifetimeOfAReplicasInfo(t *testing.T) {
+	policy := Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour}
+	for control, want := range map[string]Lifetime{
+		"public":                              {Keep: true, Fresh: 30 * time.Second, StaleIfError: 24 * time.Hour},
+		"max-age=20":                          {Keep: true, Fresh: 20 * time.Second, StaleWhileRevalidate: 10 * time.Second, StaleIfError: 24 * time.Hour},
+		"no-cache":                            {Keep: true},
+		"max-age=5, stale-while-revalidate=3": {Keep: true, Fresh: 5 * time.Second, StaleWhileRevalidate: 3 * time.Second, StaleIfError: 24 * time.Hour},
+	} {
+		got := policy.Lifetime(&Info{Replica: true, Header: []Field{{"Cache-Control", control}}})
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", control, got, want)
+		}
+	}
+}

@@ -48,6 +48,9 @@ type Info struct {
 	Validated time.Time
 	// Note is the purge note taken before the origin was asked.
 	Note Note
+	// Replica: it came from a replica that is not the origin's first, and may be
+	// behind.
+	Replica bool
 }
 
 // Strong reports whether the version has a strong validator (RFC 9110 §8.8.3).
@@ -91,7 +94,10 @@ func (p *Pin) Strong() bool { return StrongETag(p.ETag) }
 const MaxInfoBytes = 64 << 10
 
 const (
-	infoFormat    = 1
+	infoFormat = 1
+	// replicaFormat is that of an info with Replica set; else it is the same, so
+	// that only such infos are unknown to a node that has not heard of them.
+	replicaFormat = 2
 	maxInfoFields = 512
 )
 
@@ -104,7 +110,11 @@ var ErrInfoTooLarge = fmt.Errorf("response headers larger than %d bytes", MaxInf
 // take more than MaxInfoBytes.
 func (i *Info) Append(dst []byte) ([]byte, error) {
 	start := len(dst)
-	dst = append(dst, infoFormat)
+	format := byte(infoFormat)
+	if i.Replica {
+		format = replicaFormat
+	}
+	dst = append(dst, format)
 	dst = append(dst, i.Version[:]...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(i.Size))
 	dst = appendTime(dst, i.LastModified)
@@ -126,10 +136,11 @@ const infoFixedBytes = 1 + 16 + 8 + 8 + 8 + NoteBytes
 // DecodeInfo reads an info that Append wrote. All of b must be the info; the
 // result shares no memory with b.
 func DecodeInfo(b []byte) (Info, error) {
-	if len(b) < infoFixedBytes || len(b) > MaxInfoBytes || b[0] != infoFormat {
+	if len(b) < infoFixedBytes || len(b) > MaxInfoBytes || b[0] != infoFormat && b[0] != replicaFormat {
 		return Info{}, errInfo
 	}
 	var i Info
+	i.Replica = b[0] == replicaFormat
 	i.Version = Version(b[1:17])
 	i.Size = int64(binary.LittleEndian.Uint64(b[17:]))
 	i.LastModified = decodeTime(b[25:])

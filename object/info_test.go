@@ -22,9 +22,11 @@ func sampleInfo() Info {
 func TestInfoRoundTrip(t *testing.T) {
 	full := sampleInfo()
 	empty := Info{Header: []Field{}}
+	behind := full
+	behind.Replica = true
 	local := full
 	local.LastModified = full.LastModified.In(time.FixedZone("x", 3600))
-	for name, c := range map[string]struct{ in, want Info }{"full": {full, full}, "empty": {empty, empty}, "times become UTC": {local, full}} {
+	for name, c := range map[string]struct{ in, want Info }{"full": {full, full}, "empty": {empty, empty}, "of a replica": {behind, behind}, "times become UTC": {local, full}} {
 		b, err := c.in.Append([]byte("kept"))
 		if err != nil || !bytes.HasPrefix(b, []byte("kept")) {
 			t.Fatalf("%s: %v", name, err)
@@ -97,7 +99,7 @@ func TestDecodeInfoRefuses(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"a byte too many": append(bytes.Clone(whole), 0),
-		"another format":  change(0, infoFormat+1),
+		"another format":  change(0, replicaFormat+1),
 		"a negative size": change(17+7, 0x80),
 	} {
 		if i, err := DecodeInfo(b); err == nil {

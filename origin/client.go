@@ -20,6 +20,7 @@ import (
 // Options say which S3 bucket is asked, and how.
 type Options struct {
 	Name     string // the configured bucket's name: a label in metrics
+	Replica  string // this S3's name among those that hold the bucket, another label; "" is "primary"
 	Bucket   string // the origin's bucket
 	Region   string // "" is the default chain's region, else us-east-1
 	Endpoint string // "" is AWS; else an http or https URL
@@ -75,7 +76,7 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		http:    transport,
 		timeout: o.Timeout,
 		now:     o.Now,
-		count:   newCounters(o.Metrics, o.Name),
+		count:   newCounters(newLabels(o)),
 	}, nil
 }
 
@@ -89,10 +90,14 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // answer), object.ErrBroken, and ctx's. The info's Validated is the time before
 // the request was sent; its Note is the caller's to set.
 func (c *Client) Head(ctx context.Context, key object.Key, ifNoneMatch string) (*object.Info, error) {
+	return c.head(ctx, headKind, key, ifNoneMatch)
+}
+
+func (c *Client) head(ctx context.Context, k kind, key object.Key, ifNoneMatch string) (*object.Info, error) {
 	if key.Name == "" {
 		return nil, noName()
 	}
-	ctx, x := c.begin(ctx, headKind)
+	ctx, x := c.begin(ctx, k)
 	in := &s3.HeadObjectInput{
 		Bucket: &c.bucket, Key: &key.Name, VersionId: optional(key.Version),
 		IfNoneMatch: optional(ifNoneMatch), ChecksumMode: types.ChecksumModeEnabled,

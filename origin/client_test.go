@@ -189,13 +189,13 @@ func TestMetrics(t *testing.T) {
 	var page bytes.Buffer
 	s.set.WritePrometheus(&page)
 	for _, line := range []string{
-		`rookery_origin_requests_total{bucket="route",kind="get",outcome="ok"} 1`,
-		`rookery_origin_requests_total{bucket="route",kind="get",outcome="error"} 2`,
-		`rookery_origin_requests_total{bucket="route",kind="get",outcome="canceled"} 1`,
-		`rookery_origin_requests_total{bucket="route",kind="head",outcome="not_modified"} 1`,
-		`rookery_origin_requests_total{bucket="route",kind="head",outcome="client_error"} 1`,
-		`rookery_origin_request_duration_seconds_count{bucket="route",kind="get"} 4`,
-		`rookery_origin_bytes_total{bucket="route"} 300`,
+		`rookery_origin_requests_total{bucket="route",replica="primary",kind="get",outcome="ok"} 1`,
+		`rookery_origin_requests_total{bucket="route",replica="primary",kind="get",outcome="error"} 2`,
+		`rookery_origin_requests_total{bucket="route",replica="primary",kind="get",outcome="canceled"} 1`,
+		`rookery_origin_requests_total{bucket="route",replica="primary",kind="head",outcome="not_modified"} 1`,
+		`rookery_origin_requests_total{bucket="route",replica="primary",kind="head",outcome="client_error"} 1`,
+		`rookery_origin_request_duration_seconds_count{bucket="route",replica="primary",kind="get"} 4`,
+		`rookery_origin_bytes_total{bucket="route",replica="primary"} 300`,
 	} {
 		if !strings.Contains(page.String(), line+"\n") {
 			t.Errorf("no line %q in\n%s", line, page.String())

@@ -25,9 +25,10 @@ type exchange struct {
 func (c *Client) begin(ctx context.Context, k kind) (context.Context, *exchange) {
 	x := &exchange{client: c, kind: k, start: c.now(), caller: ctx}
 	x.request, x.cancel = context.WithCancelCause(ctx)
+	limit := patience(ctx, c.timeout)
 	x.silence = silence{
-		limit: c.timeout,
-		timer: time.AfterFunc(c.timeout, func() { x.cancel(errSilent) }),
+		limit: limit,
+		timer: time.AfterFunc(limit, func() { x.cancel(errSilent) }),
 	}
 	return x.request, x
 }

@@ -17,6 +17,8 @@ type kind string
 const (
 	getKind  kind = "get"
 	headKind kind = "head"
+	// probeKind is a HEAD that asks whether the origin is well.
+	probeKind kind = "probe"
 )
 
 var outcomes = [...]string{"ok", "not_modified", "client_error", "error", "canceled"}
@@ -29,21 +31,18 @@ type counters struct {
 	bytes    *metrics.Counter
 }
 
-func newCounters(set *metrics.Set, bucket string) counters {
-	if set == nil {
-		set = metrics.NewSet()
-	}
+func newCounters(l labels) counters {
 	c := counters{
 		requests: map[kind]map[string]*metrics.Counter{},
 		seconds:  map[kind]*metrics.PrometheusHistogram{},
-		bytes:    set.GetOrCreateCounter(fmt.Sprintf("rookery_origin_bytes_total{bucket=%q}", bucket)),
+		bytes:    l.counter("rookery_origin_bytes_total", ""),
 	}
-	for _, k := range [...]kind{getKind, headKind} {
+	for _, k := range [...]kind{getKind, headKind, probeKind} {
 		c.requests[k] = map[string]*metrics.Counter{}
 		for _, o := range outcomes {
-			c.requests[k][o] = set.GetOrCreateCounter(fmt.Sprintf("rookery_origin_requests_total{bucket=%q,kind=%q,outcome=%q}", bucket, k, o))
+			c.requests[k][o] = l.counter("rookery_origin_requests_total", fmt.Sprintf(`,kind=%q,outcome=%q`, k, o))
 		}
-		c.seconds[k] = set.GetOrCreatePrometheusHistogram(fmt.Sprintf("rookery_origin_request_duration_seconds{bucket=%q,kind=%q}", bucket, k))
+		c.seconds[k] = l.set.GetOrCreatePrometheusHistogram(l.name("rookery_origin_request_duration_seconds", fmt.Sprintf(`,kind=%q`, k)))
 	}
 	return c
 }

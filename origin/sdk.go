@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -37,6 +38,10 @@ func (o *Options) complete() error {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("origin: endpoint %q is not an http or https URL", o.Endpoint)
 		}
+	}
+	o.Replica = orElse(o.Replica, primary)
+	if o.Metrics == nil {
+		o.Metrics = metrics.NewSet()
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout

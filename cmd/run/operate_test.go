@@ -179,15 +179,15 @@ func TestEveryDocumentedMetricIsThere(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		`rookery_origin_requests_total{bucket="b",kind="get",outcome="ok"}`:             1,
-		`rookery_origin_bytes_total{bucket="b"}`:                                        1000,
-		`rookery_sent_bytes_total{bucket="b",source="hot"}`:                             1000,
-		`rookery_requests_total{bucket="b",source="origin",outcome="miss",code="2xx"}`:  1,
-		`rookery_peer_body_bytes_total{role="server"}`:                                  2000,
-		`rookery_cluster_members{state="ready"}`:                                        2,
-		`rookery_ring_members`:                                                          2,
-		`rookery_request_duration_seconds_count{bucket="b",source="origin"}`:            1,
-		`rookery_request_duration_seconds_bucket{bucket="b",source="origin",le="+Inf"}`: 1,
+		`rookery_origin_requests_total{bucket="b",replica="primary",kind="get",outcome="ok"}`: 1,
+		`rookery_origin_bytes_total{bucket="b",replica="primary"}`:                            1000,
+		`rookery_sent_bytes_total{bucket="b",source="hot"}`:                                   1000,
+		`rookery_requests_total{bucket="b",source="origin",outcome="miss",code="2xx"}`:        1,
+		`rookery_peer_body_bytes_total{role="server"}`:                                        1000, // the other's second read is of its copy
+		`rookery_cluster_members{state="ready"}`:                                              2,
+		`rookery_ring_members`:                                                                2,
+		`rookery_request_duration_seconds_count{bucket="b",source="origin"}`:                  1,
+		`rookery_request_duration_seconds_bucket{bucket="b",source="origin",le="+Inf"}`:       1,
 	} {
 		if page[name] != want {
 			t.Errorf("%s is %v, want %v", name, page[name], want)

@@ -46,7 +46,7 @@ type Node struct {
 	metrics *metrics.Set
 
 	store   *store.Store
-	origins map[string]*origin.Client
+	origins map[string]*origin.Origin
 	ring    *ring.Ring
 	node    *node.Node
 	client  *peer.Client // nil for a node alone
@@ -73,7 +73,7 @@ type closer struct {
 func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	n := &Node{
 		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
-		ring: new(ring.Ring), origins: make(map[string]*origin.Client), ready: make(chan struct{}),
+		ring: new(ring.Ring), origins: make(map[string]*origin.Origin), ready: make(chan struct{}),
 	}
 	n.ring.Store(ring.Build(nil))
 	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), ring.Fingerprint()), func() float64 { return 1 })
@@ -91,7 +91,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 // Check does as much of Start as touches no network and no data: it reads the
 // files that the configuration names, and makes the origins' clients.
 func Check(ctx context.Context, cfg *config.Config) error {
-	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet(), origins: make(map[string]*origin.Client)}
+	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet(), origins: make(map[string]*origin.Origin)}
 	if !cfg.Cluster.Alone() {
 		if _, err := n.identity(); err != nil {
 			return err
@@ -188,16 +188,12 @@ func (n *Node) openStore(context.Context) error {
 
 func (n *Node) openOrigins(ctx context.Context) error {
 	for _, b := range n.cfg.Buckets {
-		client, err := origin.New(ctx, origin.Options{
-			Name: b.Name, Bucket: b.S3.Bucket, Region: b.S3.Region, Endpoint: b.S3.Endpoint,
-			AccessKey: string(b.S3.AccessKey), SecretKey: string(b.S3.SecretKey), Anonymous: b.S3.Anonymous,
-			PathStyle: b.S3.PathStyle, Timeout: b.S3.Timeout, MaxConns: b.S3.MaxConns, Log: n.log, Metrics: n.metrics,
-		})
+		o, err := origin.Open(ctx, care(&b.S3), n.places(&b)...)
 		if err != nil {
-			return fmt.Errorf("bucket %s: origin: %w", b.Name, err)
+			return fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
-		n.origins[b.Name] = client
-		n.opened("origin of "+b.Name, func(context.Context) error { client.Close(); return nil })
+		n.origins[b.Name] = o
+		n.opened("origin of "+b.Name, func(context.Context) error { o.Close(); return nil })
 	}
 	return nil
 }
@@ -205,7 +201,7 @@ func (n *Node) openOrigins(ctx context.Context) error {
 func (n *Node) openNode(context.Context) error {
 	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
 	for _, b := range n.cfg.Buckets {
-		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness)}
+		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness), Retry: node.Retry(b.S3.Care.Retry)}
 	}
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Buckets: buckets,

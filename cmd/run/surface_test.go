@@ -56,7 +56,7 @@ func everySource(c *testCluster) {
 		cache, where string
 	}{
 		{small, smallOthers[0], "MISS", "fwd=miss; stored"},
-		{small, smallOthers[0], "HIT", "detail=peer"},
+		{small, smallOthers[0], "HIT", "detail=hot"}, // a copy
 		{small, smallOwner, "HIT", "detail=hot"},
 		{large, largeOwner, "MISS", "fwd=miss; stored"},
 		{large, largeOwner, "HIT", "detail=disk"},

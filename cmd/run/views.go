@@ -32,6 +32,12 @@ func (n *Node) health() admin.Health {
 		h.State = admin.HealthDegraded
 		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
 	}
+	for _, b := range n.cfg.Buckets {
+		if !n.origins[b.Name].Healthy() {
+			h.State = admin.HealthDegraded
+			h.Reasons = append(h.Reasons, "S3 fails, only what is cached is served of bucket "+b.Name)
+		}
+	}
 	if !n.cfg.Cluster.Alone() && !n.cluster.Joined() {
 		h.State = admin.HealthDegraded
 		h.Reasons = append(h.Reasons, "no other node has answered yet: see cluster.join and cluster.gossip_key")
