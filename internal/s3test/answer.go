@@ -33,6 +33,8 @@ type plan struct {
 	code     string
 	version  *version
 	from, to int64
+	// before and after stand around the bytes: what a multipart body has.
+	before, after string
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
@@ -41,6 +43,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	n := name{q.Bucket, q.Key}
 	gates, step := s.gatesOf(n), s.next(n, r.Method)
 	if !s.pass(r.Context(), gates, BeforeHeaders) || step.Drop {
+		panic(http.ErrAbortHandler)
+	}
+	if step.Silent {
+		s.stall(r.Context())
 		panic(http.ErrAbortHandler)
 	}
 	p := s.plan(q, step)
@@ -91,7 +97,19 @@ func (s *Server) plan(q *Request, step Step) plan {
 	if !ok {
 		return plan{status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidRange", version: v}
 	}
-	return plan{status: http.StatusPartialContent, version: v, from: from, to: to}
+	p := plan{status: http.StatusPartialContent, version: v, from: from + step.Shift, to: to + step.Shift}
+	if step.Multipart {
+		p.before = "--" + boundary + "\r\nContent-Type: binary/octet-stream\r\nContent-Range: " + p.contentRange(0) + "\r\n\r\n"
+		p.after = "\r\n--" + boundary + "--\r\n"
+	}
+	return p
+}
+
+// boundary separates the parts of a multipart body.
+const boundary = "s3test"
+
+func (p plan) contentRange(extra int64) string {
+	return fmt.Sprintf("bytes %d-%d/%d", p.from, p.to-extra-1, p.version.object.Size)
 }
 
 // precondition returns 412 or 304 where a condition forbids the answer, else 0.
@@ -149,11 +167,14 @@ func header(h http.Header, q *Request, p plan, step Step) {
 	}
 	h.Set("Accept-Ranges", "bytes")
 	validators(h, m)
-	if !whole {
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", p.from, p.to-step.Extra-1, p.version.object.Size))
+	switch {
+	case p.before != "":
+		h.Set("Content-Type", "multipart/byteranges; boundary="+boundary)
+	case !whole:
+		h.Set("Content-Range", p.contentRange(step.Extra))
 	}
 	if !step.NoLength {
-		h.Set("Content-Length", strconv.FormatInt(p.to-p.from, 10))
+		h.Set("Content-Length", strconv.FormatInt(int64(len(p.before))+p.to-p.from+int64(len(p.after)), 10))
 	}
 	override(h, step)
 }

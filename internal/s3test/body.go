@@ -2,6 +2,7 @@ package s3test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -20,6 +21,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, q *Request, p plan
 	s.mu.Lock()
 	pace := pace{bytesPerSecond: s.bandwidth, start: time.Now()}
 	s.mu.Unlock()
+	_, _ = io.WriteString(w, p.before) // a client that has left misses nothing
 	buf := make([]byte, min(writeBytes, length))
 	for at := int64(0); ; {
 		if at > 0 || length == 0 || len(gates) > 0 {
@@ -43,15 +45,21 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, q *Request, p plan
 	if step.End != nil {
 		s.endEarly(w, r, step.End.How)
 	}
+	_, _ = io.WriteString(w, p.after)
+}
+
+// stall waits until the client leaves or the server closes.
+func (s *Server) stall(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-s.closing:
+	}
 }
 
 func (s *Server) endEarly(w http.ResponseWriter, r *http.Request, how How) {
 	switch how {
 	case Stall:
-		select {
-		case <-r.Context().Done():
-		case <-s.closing:
-		}
+		s.stall(r.Context())
 	case Reset:
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {

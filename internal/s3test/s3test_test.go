@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -173,6 +175,7 @@ func TestSteps(t *testing.T) {
 		{"without length", Step{NoLength: true}, nil, 200, 0, size, -1, nil},
 		{"long", Step{Extra: 10}, ranged, 206, 1000, 2010, 1010, nil},
 		{"short", Step{Extra: -10}, ranged, 206, 1000, 1990, 990, nil},
+		{"another part", Step{Shift: 500}, ranged, 206, 1500, 2500, 1000, nil},
 		{"cut", Step{End: &End{After: 70_000}}, nil, 200, 0, 70_000, size, io.ErrUnexpectedEOF},
 		{"cut at once", Step{End: &End{}}, nil, 200, 0, 0, size, io.ErrUnexpectedEOF},
 		{"reset", Step{End: &End{After: 10_000, How: Reset}}, nil, 200, 0, 10_000, size, syscall.ECONNRESET},
@@ -223,6 +226,62 @@ func TestErrorsByScript(t *testing.T) {
 		t.Error(res.Status)
 	}
 	s.Everything(nil)
+	if res := get(t, s.URL+"/b/k"); res.StatusCode != http.StatusOK {
+		t.Error(res.Status)
+	}
+}
+
+func TestMultipart(t *testing.T) {
+	s := Start(t)
+	o := pattern.Object{Bucket: "b", Key: "k", Size: 300_000}
+	s.Put(o, Meta{})
+	s.Script("b", "k", Step{Multipart: true})
+	res := get(t, s.URL+"/b/k", "Range: bytes=1000-1999")
+	kind, params, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/byteranges" || res.StatusCode != 206 || res.Header.Get("Content-Range") != "" {
+		t.Fatalf("%s %v", res.Status, res.Header)
+	}
+	parts := multipart.NewReader(res.Body, params["boundary"])
+	part, err := parts.NextPart()
+	if err != nil || part.Header.Get("Content-Range") != "bytes 1000-1999/300000" {
+		t.Fatal(part, err)
+	}
+	if _, err := o.CheckReader(part, 1000, 2000); err != nil {
+		t.Error(err)
+	}
+	if _, err := parts.NextPart(); err != io.EOF {
+		t.Errorf("more than one part: %v", err)
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	s := Start(t)
+	s.Put(pattern.Object{Bucket: "b", Key: "k", Size: 10}, Meta{})
+	s.Script("b", "k", Redirect(307, s.URL+"/b/elsewhere"))
+	if res := get(t, s.URL+"/b/k"); res.StatusCode != 307 || res.Header.Get("Location") != s.URL+"/b/elsewhere" {
+		t.Error(res.Status, res.Header)
+	}
+}
+
+func TestSilence(t *testing.T) {
+	s := Start(t)
+	s.Put(pattern.Object{Bucket: "b", Key: "k", Size: 10}, Meta{})
+	s.Script("b", "k", Step{Silent: true})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		_ = s.Await(t.Context(), func(all []Request) bool { return len(all) == 1 })
+		leave()
+	}()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/b/k", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := client.Do(r); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v", res, err)
+	}
+	if err := s.Await(t.Context(), func(all []Request) bool { return all[0].Done }); err != nil {
+		t.Error(err)
+	}
 	if res := get(t, s.URL+"/b/k"); res.StatusCode != http.StatusOK {
 		t.Error(res.Status)
 	}

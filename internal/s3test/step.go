@@ -19,6 +19,8 @@ type Step struct {
 	// Drop cuts the connection before any answer. Mind that net/http repeats a GET
 	// by itself when it finds a kept connection cut: it takes the next step.
 	Drop bool
+	// Silent sends no headers, until the client leaves or the server closes.
+	Silent bool
 
 	IgnoreRange   bool // 200 and everything, to a Range
 	IgnoreIfMatch bool // the current version, whatever If-Match says
@@ -26,6 +28,12 @@ type Step struct {
 	// Extra makes Content-Length and the body longer by as many bytes (shorter
 	// when negative) than the answer should be.
 	Extra int64
+	// Shift moves the part that a Range gets by as many bytes: a 206 that is sound
+	// in itself, of another part than was asked for.
+	Shift int64
+	// Multipart sends the part that a Range gets as multipart/byteranges (RFC 9110
+	// §14.6) with that one part.
+	Multipart bool
 
 	// End, if not nil, ends the body early, after so many bytes of it.
 	End *End
@@ -49,6 +57,16 @@ const (
 	// Stall sends nothing more until the client leaves or the server closes.
 	Stall
 )
+
+// Redirect is an answer that points elsewhere, as S3 does for a bucket in another
+// region (301, 307) and proxies do (302).
+func Redirect(status int, location string) Step {
+	code := "TemporaryRedirect"
+	if status == http.StatusMovedPermanently {
+		code = "PermanentRedirect"
+	}
+	return Step{Status: status, Code: code, Header: http.Header{"Location": {location}}}
+}
 
 // Script answers the next requests for an object with the given steps, one each,
 // after those of earlier calls; then the right answers go on.
