@@ -37,6 +37,8 @@ type testCluster struct {
 	names  []string
 	adjust func(*store.Options)
 	fresh  object.Freshness
+	// timeout is how long S3 may be silent; 0 is the origin's default.
+	timeout time.Duration
 }
 
 type testNode struct {
@@ -86,6 +88,7 @@ func (c *testCluster) start(name string) {
 	}
 	client, err := origin.New(context.Background(), origin.Options{
 		Name: bucket, Bucket: bucket, Region: "eu-1", Endpoint: c.s3.URL, Anonymous: true, PathStyle: true, Now: c.clock.now,
+		Timeout: c.timeout,
 	})
 	if err != nil {
 		c.t.Fatal(err)
