@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -224,6 +225,8 @@ type fakePeers struct {
 
 	mu     sync.Mutex
 	broken map[string]int64
+	// with is how answers break off; nil is ErrUnreachable.
+	with error
 }
 
 // breakOff makes answers of the node end after so many bytes; 0 means none.
@@ -236,6 +239,7 @@ func (p *fakePeers) breakOff(name string, after int64) {
 func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
 	p.mu.Lock()
 	after, broken := p.broken[name]
+	with := cmp.Or(p.with, object.ErrUnreachable)
 	p.mu.Unlock()
 	other := p.cluster.nodes[name]
 	if other == nil || broken && after == 0 {
@@ -247,7 +251,7 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 	}
 	a.OwnerSource = a.Source
 	if broken && a.Body != nil {
-		a.Body = &brokenBody{a.Body, after}
+		a.Body = &brokenBody{a.Body, after, with}
 	}
 	return a, nil
 }
@@ -255,11 +259,12 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 type brokenBody struct {
 	io.ReadCloser
 	left int64
+	with error
 }
 
 func (b *brokenBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
-		return 0, object.ErrUnreachable
+		return 0, b.with
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)

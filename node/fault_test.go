@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 
 	"rookery/internal/s3test"
@@ -34,6 +35,24 @@ func TestAPartThatBreaksIsContinuedAtItsNextByte(t *testing.T) {
 		last := c.nodes[owners[2]]
 		last.peers.breakOff(owners[0], mib+777)
 		last.read(t, get("k"), o)
+	}
+}
+
+// An end that comes before a part's own is none: the peer has broken its promise.
+func TestAPartThatEndsEarlyIsNoEnd(t *testing.T) {
+	c := newCluster(t, three)
+	o := c.put("k", "1", 3*mib, s3test.Meta{})
+	_, others := c.owner("k")
+	others[0].peers.with = io.EOF
+	for _, name := range three {
+		others[0].peers.breakOff(name, mib+777)
+	}
+	a, err := others[0].Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(a, o); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v, want a broken body", err)
 	}
 }
 
