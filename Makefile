@@ -53,6 +53,10 @@ test-real: ## Test against versitygw and MinIO, each as a process of its own
 	@.ci/tools versitygw minio
 	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin
 
+.PHONY: plants
+plants: ## Plant bugs and see that the tests catch them (ARGS='.ci/plants.d/X.patch')
+	.ci/plants $(ARGS)
+
 .PHONY: bench-store
 bench-store: ## Measure the store beside Pebble with inline values
 	CGO_ENABLED=0 go run ./bench/store $(ARGS)
