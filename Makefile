@@ -4,6 +4,7 @@
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   = -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
+SIZES    ?= 10,100,1000
 ARGS     ?=
 TESTARGS ?=
 
@@ -64,6 +65,10 @@ bench-store: ## Measure the store beside Pebble with inline values
 .PHONY: bench-memory
 bench-memory: build ## Show that a node's memory stays within its bound under 200 slow readers
 	CGO_ENABLED=0 go run ./bench/memory $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: ## Simulate clusters of 10, 100 and 1,000 nodes: the ring, and agreement on it
+	CGO_ENABLED=0 go test -count=1 -v -timeout 60m ./bench/sim -args -sizes $(SIZES)
 
 .PHONY: ci
 ci: ## Run everything that is checked before a release
