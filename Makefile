@@ -5,6 +5,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 LDFLAGS   = -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
 DURATION ?= 4m
+SIZES    ?= 10,100,1000
 ARGS     ?=
 TESTARGS ?=
 
@@ -59,6 +60,10 @@ test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4
 	ROOKERY_FAULTS='$(CURDIR)/bin/rookery' ROOKERY_FAULTS_DURATION='$(DURATION)' ROOKERY_FAULTS_ONLY='$(FAULTS)' \
 		CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/faults
 
+.PHONY: plants
+plants: ## Plant bugs and see that the tests catch them (ARGS='.ci/plants.d/X.patch')
+	.ci/plants $(ARGS)
+
 .PHONY: bench-store
 bench-store: ## Measure the store beside Pebble with inline values
 	CGO_ENABLED=0 go run ./bench/store $(ARGS)
@@ -78,6 +83,10 @@ bench-skew: build ## Show that one very popular key makes no node a bottleneck
 .PHONY: bench-parts
 bench-parts: build ## Compare a cold object read in parts with the same reads from the origin
 	CGO_ENABLED=0 go run ./bench/parts $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: ## Simulate clusters of 10, 100 and 1,000 nodes: the ring, and agreement on it
+	CGO_ENABLED=0 go test -count=1 -v -timeout 60m ./bench/sim -args -sizes $(SIZES)
 
 .PHONY: ci
 ci: ## Run everything that is checked before a release

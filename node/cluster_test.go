@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -264,6 +265,8 @@ type fakePeers struct {
 
 	mu     sync.Mutex
 	broken map[string]int64
+	// with is how answers break off; nil is ErrUnreachable.
+	with error
 	// refusing is what Open returns in a node's place.
 	refusing map[string]error
 	// busyParts is how many asks for a pinned version are refused as busy.
@@ -288,6 +291,7 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 	p.mu.Lock()
 	p.asked.Add(1)
 	after, broken := p.broken[name]
+	with := cmp.Or(p.with, object.ErrUnreachable)
 	refused := p.refusing[name]
 	if refused == nil && ask.Pin != nil && p.busyParts > 0 {
 		p.busyParts--
@@ -307,7 +311,7 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 	}
 	a.OwnerSource = a.Source
 	if broken && a.Body != nil {
-		a.Body = &brokenBody{a.Body, after}
+		a.Body = &brokenBody{a.Body, after, with}
 	}
 	return a, nil
 }
@@ -315,11 +319,12 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 type brokenBody struct {
 	io.ReadCloser
 	left int64
+	with error
 }
 
 func (b *brokenBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
-		return 0, object.ErrUnreachable
+		return 0, b.with
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)

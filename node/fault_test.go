@@ -3,7 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
-	"net/http"
+	"io"
 	"testing"
 
 	"rookery/internal/s3test"
@@ -35,6 +35,24 @@ func TestAPartThatBreaksIsContinuedAtItsNextByte(t *testing.T) {
 		last := c.nodes[owners[2]]
 		last.peers.breakOff(owners[0], mib+777)
 		last.read(t, get("k"), o)
+	}
+}
+
+// An end that comes before a part's own is none: the peer has broken its promise.
+func TestAPartThatEndsEarlyIsNoEnd(t *testing.T) {
+	c := newCluster(t, three)
+	o := c.put("k", "1", 3*mib, s3test.Meta{})
+	_, others := c.owner("k")
+	others[0].peers.with = io.EOF
+	for _, name := range three {
+		others[0].peers.breakOff(name, mib+777)
+	}
+	a, err := others[0].Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(a, o); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v, want a broken body", err)
 	}
 }
 
@@ -76,55 +94,6 @@ func TestABrokenOriginBodyIsResumedUnderIfMatch(t *testing.T) {
 	}
 }
 
-// Each GET costs money: a body that breaks again and again is given up.
-func TestABodyThatKeepsBreakingIsGivenUp(t *testing.T) {
-	c := newCluster(t, []string{"alone"})
-	o := c.put("k", "1", 3*mib, s3test.Meta{})
-	for range 10 {
-		c.s3.Script(bucket, "k", s3test.Step{End: &s3test.End{After: 1000, How: s3test.Cut}})
-	}
-	a, err := c.nodes["alone"].Open(context.Background(), get("k"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var refused *object.OriginError
-	if err := check(a, o); !errors.As(err, &refused) || refused.Status != 502 {
-		t.Errorf("got %v, want a broken body", err)
-	}
-	c.requests("k", 0, 3)
-}
-
-func TestAnAnswerThatBreaksItsPromiseIsNeverStored(t *testing.T) {
-	contentRange := func(v string) http.Header { return http.Header{"Content-Range": {v}} }
-	cases := map[string]s3test.Step{
-		"wrong Content-Range": {Method: "GET", Header: contentRange("bytes 1-1048576/3145728")},
-		"wrong size":          {Method: "GET", Header: contentRange("bytes 0-1048575/9")},
-		"200 to a Range":      {Method: "GET", IgnoreRange: true},
-		"short":               {Method: "GET", Extra: -5},
-		"long":                {Method: "GET", Extra: 5},
-		"no length":           {Method: "GET", NoLength: true},
-	}
-	for name, step := range cases {
-		t.Run(name, func(t *testing.T) {
-			c := newCluster(t, []string{"alone"})
-			o := c.put("k", "1", 3*mib, s3test.Meta{})
-			c.s3.Script(bucket, "k", step)
-			n := c.nodes["alone"]
-			a, err := n.Open(context.Background(), getRange("k", 0, 99))
-			if err == nil {
-				err = check(a, o)
-			}
-			if !errors.Is(err, object.ErrBroken) {
-				t.Errorf("got %v, want ErrBroken", err)
-			}
-			if n.store.Has(object.Key{Bucket: bucket, Name: "k"}, object.VersionOf(s3test.ETag(o), o.Size), 0) {
-				t.Error("a chunk of it was stored")
-			}
-			n.read(t, getRange("k", 0, 99), o) // and the next reader is served
-		})
-	}
-}
-
 func TestAnOverwrittenObjectIsNeverMixed(t *testing.T) {
 	c := newCluster(t, three)
 	old := c.put("k", "1", 70*mib, s3test.Meta{})
@@ -158,21 +127,6 @@ func TestAnOverwriteUnderAReaderCutsItShort(t *testing.T) {
 		t.Errorf("the reader of the old version got %v, want a body cut short", err)
 	}
 	n.read(t, get("k"), now)
-}
-
-func TestAnObjectThatChangesAllTheTimeIsGivenUp(t *testing.T) {
-	c := newCluster(t, []string{"alone"})
-	o := c.put("k", "1", 3*mib, s3test.Meta{})
-	for range 10 {
-		c.s3.Script(bucket, "k", s3test.Step{}, s3test.Step{Status: 412, Code: "PreconditionFailed"})
-	}
-	n := c.nodes["alone"]
-	_, err := n.Open(context.Background(), getRange("k", 0, 0))
-	if !errors.Is(err, object.ErrGone) {
-		t.Errorf("got %v, want ErrGone", err)
-	}
-	c.requests("k", 3, 3) // the first and two restarts
-	_ = o
 }
 
 func TestErrorsOfS3StayWhatTheyAre(t *testing.T) {

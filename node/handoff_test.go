@@ -70,14 +70,6 @@ func TestANewOwnerTakesOverWhatTheOldOneHolds(t *testing.T) {
 	}
 }
 
-// settle waits until no node fetches anything.
-func (c *testCluster) settle(t *testing.T) {
-	t.Helper()
-	for _, name := range c.names {
-		c.nodes[name].flightsEnd(t)
-	}
-}
-
 // A node that leaves is asked for what it holds as long as it is there.
 func TestANodeThatLeavesIsAskedForWhatItHolds(t *testing.T) {
 	c := newCluster(t, four)

@@ -13,8 +13,10 @@ import (
 	"rookery/store"
 )
 
-// noOrigin counts the GETs that it leaves without an answer.
+// noOrigin counts the GETs that it leaves without an answer, or refuses.
 type noOrigin struct {
+	refuses bool
+
 	mu   sync.Mutex
 	gets int
 }
@@ -27,6 +29,9 @@ func (o *noOrigin) Get(ctx context.Context, _ object.Fetch) (*object.Fetched, er
 	o.mu.Lock()
 	o.gets++
 	o.mu.Unlock()
+	if o.refuses {
+		return nil, object.ErrBroken
+	}
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -102,6 +107,7 @@ func TestWhoJoinsLooksIntoTheStoreAgain(t *testing.T) {
 // A chunk that was stored between the reader's joining and the fetch.
 func TestAFetchLooksIntoTheStoreFirst(t *testing.T) {
 	n, origin, w := joinKit(t)
+	origin.refuses = true
 	w.store(t, n)
 	r := &run{key: w.key, pin: w.pin, end: 64, readers: 1, wake: make(chan struct{})}
 	if err := n.flights.fetch(r); err != nil {

@@ -25,7 +25,7 @@ type Snapshot struct {
 
 // Build returns the ring of the named members. Their order and repetitions do
 // not matter, and empty names are left out; with none left, Owners names nobody.
-// It takes about 0.3 ms a member up to 20 members, so it has no place in a request.
+// It takes 2 ms for a few members and 70 ms for 1,000: it has no place in a request.
 func Build(members []string) *Snapshot {
 	names := slices.DeleteFunc(slices.Clone(members), func(m string) bool { return m == "" })
 	slices.Sort(names)

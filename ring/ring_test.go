@@ -8,9 +8,52 @@ import (
 	"testing"
 
 	"github.com/buraksezer/consistent"
+	"github.com/zeebo/xxh3"
 
 	"rookery/object"
 )
+
+// name is a member as the library wants it.
+type name string
+
+func (n name) String() string { return string(n) }
+
+// hasher is the library's view of xxh3.
+type hasher struct{}
+
+func (hasher) Sum64(b []byte) uint64 { return xxh3.Hash(b) }
+
+// library is the library's ring of the members.
+func library(members []string, load float64) *consistent.Consistent {
+	list := make([]consistent.Member, len(members))
+	for i, m := range members {
+		list[i] = name(m)
+	}
+	return consistent.New(list, consistent.Config{Hasher: hasher{}, PartitionCount: partitions, ReplicationFactor: replication, Load: load})
+}
+
+// Every partition's owner is the one that buraksezer/consistent v1.0.0 names.
+func TestOwnersAreTheLibrarys(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 4, 5, 8, 13, 20, 40, 100, 200} {
+		s, lib := Build(names(n)), library(names(n), load)
+		for p := range partitions {
+			if got, want := s.candidatesOf(p)[0], lib.GetPartitionOwner(p).String(); got != want {
+				t.Fatalf("%d members, partition %d: owner %s, the library says %s", n, p, got, want)
+			}
+		}
+	}
+}
+
+// More members than partitions leave some without any, and there is a place for
+// every partition.
+func TestMoreMembersThanPartitions(t *testing.T) {
+	s := Build(names(partitions + 1500))
+	for p := range partitions {
+		if owners := s.candidatesOf(p); len(owners) != Candidates {
+			t.Fatalf("partition %d: %q", p, owners)
+		}
+	}
+}
 
 func names(n int) []string {
 	out := make([]string, n)
@@ -133,13 +176,7 @@ func TestDigestTellsMembershipsApart(t *testing.T) {
 // owners. Where no load bound is in the way, the walk must find those first.
 func TestWalkFollowsTheLibrarysCircle(t *testing.T) {
 	members := names(8)
-	list := make([]consistent.Member, len(members))
-	for i, m := range members {
-		list[i] = name(m)
-	}
-	unbounded := consistent.New(list, consistent.Config{
-		Hasher: hasher{}, PartitionCount: partitions, ReplicationFactor: replication, Load: float64(len(members)),
-	})
+	unbounded := library(members, float64(len(members)))
 	points := circle(members)
 	for p := range partitions {
 		if got, want := points[place(points, p)].member, unbounded.GetPartitionOwner(p).String(); got != want {
@@ -276,7 +313,7 @@ func BenchmarkOwners(b *testing.B) {
 }
 
 func BenchmarkBuild(b *testing.B) {
-	for _, n := range []int{3, 20} {
+	for _, n := range []int{3, 20, 100, 1000} {
 		members := names(n)
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
 			for b.Loop() {
