@@ -52,6 +52,25 @@ func get(t *testing.T, address string, header ...string) *http.Response {
 	return res
 }
 
+func TestListen(t *testing.T) {
+	s, err := Listen("127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if !strings.HasPrefix(s.URL, "http://127.0.0.2:") {
+		t.Errorf("URL %s", s.URL)
+	}
+	o := pattern.Object{Bucket: "b", Key: "k", Size: 10}
+	s.Put(o, Meta{})
+	if _, err := o.CheckReader(get(t, s.URL+"/b/k").Body, 0, o.Size); err != nil {
+		t.Error(err)
+	}
+	if _, err := Listen(strings.TrimPrefix(s.URL, "http://")); err == nil {
+		t.Error("two servers at one address")
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	s := Start(t)
 	o := pattern.Object{Bucket: "b", Key: "dir/a b+c%2Fd//ü", Size: 3*object.ChunkBytes + 5}

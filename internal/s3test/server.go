@@ -1,6 +1,7 @@
 package s3test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -10,7 +11,8 @@ import (
 // Server is one scripted origin. Its methods may be called from any goroutine,
 // also while it answers.
 type Server struct {
-	// URL is the endpoint for path style: "http://127.0.0.1:port".
+	// URL is the endpoint for path style: "http://127.0.0.1:port", or the address
+	// that Listen was given.
 	URL string
 
 	http    *httptest.Server
@@ -41,6 +43,20 @@ func Start(t testing.TB) *Server {
 
 // New returns a server that listens on loopback. The caller closes it.
 func New() *Server {
+	s, err := Listen("127.0.0.1:0")
+	if err != nil {
+		panic(err) // as httptest does: without loopback no test can go on
+	}
+	return s
+}
+
+// Listen returns a server at an address of this machine, for clients in other
+// network namespaces. The caller closes it.
+func Listen(address string) (*Server, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		closing: make(chan struct{}),
 		objects: map[name][]*version{},
@@ -49,9 +65,12 @@ func New() *Server {
 		fetches: map[name][]int{},
 		changed: make(chan struct{}),
 	}
-	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http.Listener.Close() // httptest's own, on loopback
+	s.http.Listener = ln
+	s.http.Start()
 	s.URL = s.http.URL
-	return s
+	return s, nil
 }
 
 // Close opens every gate, cuts every connection and waits for the answers to
