@@ -4,6 +4,7 @@
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   = -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
+DURATION ?= 4m
 ARGS     ?=
 TESTARGS ?=
 
@@ -52,6 +53,11 @@ fuzz: ## Fuzz every target (FUZZTIME=1m each)
 test-real: ## Test against versitygw and MinIO, each as a process of its own
 	@.ci/tools versitygw minio
 	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin
+
+.PHONY: test-cluster
+test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4m, FAULTS='kill -9,stop')
+	ROOKERY_FAULTS='$(CURDIR)/bin/rookery' ROOKERY_FAULTS_DURATION='$(DURATION)' ROOKERY_FAULTS_ONLY='$(FAULTS)' \
+		CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/faults
 
 .PHONY: bench-store
 bench-store: ## Measure the store beside Pebble with inline values
