@@ -18,6 +18,17 @@ const (
 	places  = 4 // with the one that joins and leaves
 )
 
+// names are those of the first count nodes.
+func names(count int) []string {
+	var all []string
+	for i := range count {
+		all = append(all, nodeName(i))
+	}
+	return all
+}
+
+func nodeName(index int) string { return fmt.Sprintf("rook-%d", index) }
+
 // cluster is everything that runs: the network, S3 in this process, the nodes.
 type cluster struct {
 	network            *network

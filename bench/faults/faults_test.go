@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,23 +38,25 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	var results []*result
-	for _, f := range faults() {
-		if !s.asked(f.name) {
+	for _, scenario := range scenarios() {
+		if !s.asked(scenario.named()) {
 			continue
 		}
-		t.Run(f.name, func(t *testing.T) {
-			r, err := f.run(ctx, c, s.rounds, s.seed)
+		t.Run(scenario.named(), func(t *testing.T) {
+			r, err := scenario.run(ctx, c, s)
 			if err != nil {
 				t.Error(err)
 			}
-			results = append(results, r)
-			report(t, r)
+			results = append(results, r...)
+			for _, one := range r {
+				report(t, one)
+			}
 			if err := c.heal(ctx); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	fmt.Println()
+	fmt.Printf("\nseed %d, %d of each fault\n\n", s.seed, s.rounds)
 	table(os.Stdout, results)
 }
 
@@ -77,13 +80,22 @@ func report(t *testing.T, r *result) {
 
 // settings are what the environment says.
 type settings struct {
-	program string
-	only    []string
-	rounds  int
-	seed    uint64
+	program                      string
+	only                         []string
+	seed                         uint64
+	rounds, restarts, overwrites int
 }
 
+// shortForm is about how long a run with one round takes.
 const shortForm = 4 * time.Minute
+
+// lengthen repeats the faults until they fill d. A long run has the full counts.
+func (s *settings) lengthen(d time.Duration) {
+	s.rounds = max(1, int(d/shortForm))
+	if s.rounds > 1 {
+		s.restarts, s.overwrites = max(20, s.restarts*s.rounds), max(10_000, s.overwrites*s.rounds)
+	}
+}
 
 func settingsOf(t *testing.T) settings {
 	t.Helper()
@@ -106,8 +118,21 @@ func settingsOf(t *testing.T) settings {
 	if err := command(context.Background(), "ip", "netns", "del", probe); err != nil {
 		t.Fatal(err)
 	}
-	s := settings{rounds: 1, seed: 1}
+	s := settings{rounds: 1, restarts: 2 * members, overwrites: 2000, seed: uint64(time.Now().UnixNano())}
 	var err error
+	if text := os.Getenv("ROOKERY_FAULTS_SEED"); text != "" {
+		if s.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := os.Getenv("ROOKERY_FAULTS_DURATION"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.lengthen(d)
+	}
+	t.Logf("seed %d", s.seed)
 	if s.program, err = filepath.Abs(program); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ type machine struct {
 // newMachine writes a node's configuration.
 func newMachine(c *cluster, index int) (*machine, error) {
 	m := &machine{
-		index: index, name: fmt.Sprintf("rook-%d", index), space: c.network.spaces[index], address: c.network.address(index),
+		index: index, name: nodeName(index), space: c.network.spaces[index], address: c.network.address(index),
 		program: c.program, operators: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	m.file, m.logFile = filepath.Join(c.dir, m.name+".yaml"), filepath.Join(c.dir, m.name+".log")

@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
@@ -90,9 +91,13 @@ func (c *catalogue) want(o pattern.Object, from, to int64) want {
 		c.touched[piece{o.Key, n}] = int64(object.ChunkLen(o.Size, n))
 	}
 	return want{
-		path: "/" + o.Bucket + "/" + o.Key, from: from, to: to, size: o.Size,
+		path: pathOf(o), from: from, to: to, size: o.Size,
 		version: func(etag string) (pattern.Object, bool) { return o, etag == s3test.ETag(o) },
 	}
+}
+
+func pathOf(o pattern.Object) string {
+	return (&url.URL{Path: "/" + o.Bucket + "/" + o.Key}).EscapedPath()
 }
 
 // distinct is how many bytes the origin must send for what has been asked.

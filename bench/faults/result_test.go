@@ -22,17 +22,15 @@ type span struct {
 
 // result is what the clients of one scenario saw, and S3.
 type result struct {
-	name, what  string
-	spans       []span
-	samples     []sample // of the load
-	ran         time.Duration
-	origin      int64 // bytes that S3 sent
-	distinct    int64 // bytes that it had to
-	refetched   int64 // bytes that it sent for a last look at everything
-	moved       int64 // bytes that a change of the ring gave to another owner; 0 if that is not the question
-	notes       []string
-	broken      []string // bars
-	sweepErrors int
+	name      string
+	spans     []span
+	samples   []sample // of the load
+	ran       time.Duration
+	origin    int64 // bytes that S3 sent
+	distinct  int64 // bytes that it had to
+	refetched int64 // bytes that it sent for a last look at everything
+	notes     []string
+	broken    []string // bars
 }
 
 func (r *result) fail(format string, args ...any) {
@@ -55,13 +53,20 @@ func (r *result) count(is func(sample) bool) int {
 
 func failed(s sample) bool { return s.class != whole }
 
-// earlyErrors is the number of errors in the first seconds of a fault, and of the
-// requests in them, over all faults.
-func (r *result) earlyErrors() (errors, requests int) {
+// early counts of the requests in the first seconds of all faults those that is
+// picks, and all of them. What was under way when a fault struck is among them.
+func (r *result) early(is func(sample) bool) (picked, requests int) {
 	in := func(s sample) bool {
-		return slices.ContainsFunc(r.spans, func(f span) bool { return s.at >= f.struck-slow && s.at < f.struck+early })
+		return slices.ContainsFunc(r.spans, func(f span) bool { return s.at+s.took >= f.struck && s.at < f.struck+early })
 	}
-	return r.count(func(s sample) bool { return in(s) && failed(s) }), r.count(in)
+	return r.count(func(s sample) bool { return in(s) && is(s) }), r.count(in)
+}
+
+// struck reports whether a request was sent to the node that had its fault then.
+func (r *result) struck(s sample) bool {
+	return slices.ContainsFunc(r.spans, func(f span) bool {
+		return s.node == f.node && s.at+s.took >= f.struck && s.at < f.healed
+	})
 }
 
 // recovery is the longest time from a fault, and from its end, until the last

@@ -12,7 +12,7 @@ func table(w io.Writer, results []*result) {
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, r := range results {
 		all := r.count(failed)
-		first, _ := r.earlyErrors()
+		first, _ := r.early(failed)
 		fault, end := r.recovery()
 		recovered, after := fault.String(), end.String()
 		if len(r.spans) == 0 {
@@ -22,10 +22,14 @@ func table(w io.Writer, results []*result) {
 		if len(r.broken) > 0 {
 			verdict = "**FAILED**"
 		}
-		fmt.Fprintf(w, "| %s | %d | %d (%.0f) | %d | %d | %d | %d | %.2f | %s | %s | %s | %s | %s |\n",
-			r.name, max(1, len(r.spans)), len(r.samples), float64(len(r.samples)-all)/r.ran.Seconds(), first, all-first,
+		ratio := "–"
+		if r.distinct > 0 {
+			ratio = fmt.Sprintf("%.2f", float64(r.origin)/float64(r.distinct))
+		}
+		fmt.Fprintf(w, "| %s | %d | %d (%.0f) | %d | %d | %d | %d | %s | %s | %s | %s | %s | %s |\n",
+			r.name, max(1, len(r.spans)), len(r.samples), float64(len(r.samples)-all)/max(r.ran.Seconds(), 1), first, all-first,
 			r.count(func(s sample) bool { return s.class == wrong }), r.count(func(s sample) bool { return s.class == short }),
-			float64(r.origin)/float64(r.distinct), recovered, after,
+			ratio, recovered, after,
 			r.latency(0.99, r.before).Round(time.Millisecond), r.latency(1, func(sample) bool { return true }).Round(time.Millisecond), verdict)
 	}
 }

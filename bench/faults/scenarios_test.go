@@ -1,0 +1,101 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// scenario is one subtest: it brings something about while clients read, and
+// gives a row of the table for each question that it answers.
+type scenario interface {
+	named() string
+	run(ctx context.Context, c *cluster, s settings) ([]*result, error)
+}
+
+// scenarios are in the order in which they run.
+func scenarios() []scenario {
+	var all []scenario
+	for _, f := range faults() {
+		all = append(all, f)
+	}
+	return append(all, rolling{}, scaling{}, overwriting{})
+}
+
+// faults are the ways to break one node. Gossip takes about 5 s to tell that a
+// node has failed, and cluster.peer_timeout is 5 s: those that hold longer see
+// the cluster both before and after that.
+func faults() []fault {
+	return []fault{
+		{
+			name: "kill -9", rate: 500, hold: 8 * time.Second,
+			strike: func(_ context.Context, _ *cluster, m *machine) error { m.kill(); return nil },
+			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.start() },
+			bar:    bar{early: 0.005, again: 0.4},
+		},
+		{
+			name: "stop", rate: 300, hold: 10 * time.Second,
+			strike: func(_ context.Context, _ *cluster, m *machine) error { return m.signal(syscall.SIGSTOP) },
+			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.signal(syscall.SIGCONT) },
+			bar:    bar{again: 0.4, slowest: answersWithin},
+		},
+		{
+			name: "partition", rate: 300, hold: 12 * time.Second,
+			strike: func(ctx context.Context, c *cluster, m *machine) error {
+				others := c.network.others(m.index)
+				return c.network.rules(ctx, m.index, "ip saddr "+others+" drop", "ip daddr "+others+" drop")
+			},
+			heal: unblock, bar: bar{again: 1.05, slowest: answersWithin},
+		},
+		{
+			name: "cut off", rate: 300, hold: 12 * time.Second,
+			strike: func(ctx context.Context, c *cluster, m *machine) error {
+				return c.network.rules(ctx, m.index, "iif eth0 drop", "oif eth0 drop")
+			},
+			heal: unblock, bar: bar{again: 0.4, slowest: answersWithin, cut: true},
+		},
+		{
+			name: "one way", rate: 300, hold: 12 * time.Second,
+			strike: func(ctx context.Context, c *cluster, m *machine) error {
+				return c.network.rules(ctx, m.index, "accept", "ip daddr "+c.network.others(m.index)+" drop")
+			},
+			heal: unblock, bar: bar{again: 1.05, slowest: answersWithin},
+		},
+		{
+			name: "30 % loss", rate: 200, hold: 12 * time.Second, all: true,
+			strike: func(ctx context.Context, c *cluster, _ *machine) error { return lossy(ctx, c) },
+			heal: func(ctx context.Context, c *cluster, _ *machine) error {
+				var errs []error
+				for _, m := range c.machines {
+					errs = append(errs, unblock(ctx, c, m))
+				}
+				return errors.Join(errs...)
+			},
+			bar: bar{again: 2},
+		},
+	}
+}
+
+// answersWithin is the budget of a read whose owner is silent: cluster.peer_timeout,
+// and what asking the next one takes.
+const answersWithin = 6500 * time.Millisecond
+
+func unblock(ctx context.Context, c *cluster, m *machine) error {
+	return errors.Join(c.network.clearRules(ctx, m.index), c.network.segmentEach(ctx, m.index, false))
+}
+
+const lossPercent = 30
+
+// lossy loses packets between all nodes, those of gossip and those of reads.
+func lossy(ctx context.Context, c *cluster) error {
+	for _, m := range c.machines {
+		rule := fmt.Sprintf("ip saddr %s numgen random mod 100 < %d drop", c.network.others(m.index), lossPercent)
+		err := errors.Join(c.network.segmentEach(ctx, m.index, true), c.network.rules(ctx, m.index, rule, "accept"))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
