@@ -22,6 +22,10 @@ const (
 	short               // fewer bytes than there are, and it looks complete
 )
 
+func (c class) String() string {
+	return [...]string{"whole", "error answer", "broken", "WRONG", "SHORT"}[c]
+}
+
 // want is one request and what may answer it.
 type want struct {
 	path     string

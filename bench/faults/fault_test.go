@@ -11,6 +11,7 @@ type fault struct {
 	name   string
 	rate   int  // requests a second
 	all    bool // it strikes all nodes
+	cold   bool // nothing has been read before, and there is more than can be
 	hold   time.Duration
 	strike func(context.Context, *cluster, *machine) error
 	heal   func(context.Context, *cluster, *machine) error
@@ -30,6 +31,7 @@ type bar struct {
 const (
 	smallObjects = 2000
 	largeObjects = 2
+	coldObjects  = 20_000
 	beforeFault  = 2 * time.Second
 	afterFault   = 5 * time.Second
 	keptShare    = 0.01 // of all bytes may be asked of S3 again when all nodes are back
@@ -40,7 +42,7 @@ func (f fault) named() string { return f.name }
 // run brings a fault about, as often as rounds says, each time to another node.
 func (f fault) run(ctx context.Context, c *cluster, s settings) ([]*result, error) {
 	r := &result{name: f.name}
-	objects, err := c.fill(ctx, r, s.seed)
+	objects, err := f.prepare(ctx, c, r, s.seed)
 	if err != nil {
 		return []*result{r}, err
 	}
@@ -48,11 +50,24 @@ func (f fault) run(ctx context.Context, c *cluster, s settings) ([]*result, erro
 	l := startLoad(ctx, c.balancer, f.rate, objects.pick)
 	err = f.rounds(ctx, c, l, r, s.rounds)
 	r.samples, r.ran = l.end(), l.now()
-	if err == nil {
+	if f.cold {
+		_, r.origin = c.s3.Bytes("", "")
+		r.distinct = objects.distinct()
+	} else if err == nil {
 		err = c.lookAgain(ctx, r, objects)
 	}
 	f.bar.judge(r)
 	return []*result{r}, err
+}
+
+func (f fault) prepare(ctx context.Context, c *cluster, r *result, seed uint64) (*catalogue, error) {
+	if !f.cold {
+		return c.fill(ctx, r, seed)
+	}
+	objects := newCatalogue(r.name, coldObjects, largeObjects, seed)
+	objects.put(c.s3)
+	c.s3.Forget()
+	return objects, c.settled(ctx, members)
 }
 
 // fill puts new objects into S3 and reads each once.
@@ -122,20 +137,24 @@ func (c *cluster) lookAgain(ctx context.Context, r *result, objects *catalogue) 
 
 // judge holds a result to the bar.
 func (b bar) judge(r *result) {
-	for _, c := range []class{wrong, short} {
-		if n := r.count(func(s sample) bool { return s.class == c }); n > 0 {
-			r.fail("%d answers %v", n, c)
+	for _, s := range r.samples {
+		if s.class == wrong || s.class == short {
+			r.fail("%v: %v", s.class, s.err)
 		}
 	}
 	if b.changing {
 		return
 	}
 	counts := func(s sample) bool { return failed(s) && !(b.cut && r.struck(s)) }
-	errs, requests := r.early(counts)
-	if share := float64(errs) / max(1, float64(requests)); share > b.early {
-		r.fail("%.2f %% errors in the first 5 s, allowed are %.2f %%", 100*share, 100*b.early)
+	late := r.count(counts)
+	for _, f := range r.spans {
+		errs, requests := r.count(func(s sample) bool { return f.early(s) && counts(s) }), r.count(f.early)
+		if share := float64(errs) / max(1, float64(requests)); share > b.early {
+			r.fail("%.2f %% errors in the first 5 s, allowed are %.2f %%", 100*share, 100*b.early)
+		}
+		late -= errs
 	}
-	if late := r.count(counts) - errs; late > 0 {
+	if late > 0 {
 		r.fail("%d errors later, allowed are none", late)
 	}
 	others := func(s sample) bool { return !failed(s) && !r.struck(s) }

@@ -39,6 +39,10 @@ func TestFaults(t *testing.T) {
 	}
 	var results []*result
 	for _, scenario := range scenarios() {
+		if ctx.Err() != nil {
+			t.Error(ctx.Err())
+			break
+		}
 		if !s.asked(scenario.named()) {
 			continue
 		}
@@ -60,6 +64,9 @@ func TestFaults(t *testing.T) {
 	table(os.Stdout, results)
 }
 
+// keepErrs is how many errors of each class are shown.
+const keepErrs = 5
+
 // report says what is not as it should be.
 func report(t *testing.T, r *result) {
 	t.Helper()
@@ -70,7 +77,7 @@ func report(t *testing.T, r *result) {
 	for _, s := range r.samples {
 		if failed(s) && shown[s.class] < keepErrs {
 			shown[s.class]++
-			t.Logf("at %v, through %d: %v", s.at, s.node, s.err)
+			t.Logf("%v, at %v through node %d: %v", s.class, s.at, s.node, s.err)
 		}
 	}
 	for _, n := range r.notes {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -18,7 +19,10 @@ type overwriting struct{}
 const (
 	changingBucket    = "changing" // nothing in it is fresh
 	changingObjects   = 30
-	overwriteRate     = 100 // reads a second
+	changingPace      = 20 << 20 // bytes a second of one answer of S3: large bodies are overwritten midway
+	rangeOneIn        = 3        // reads
+	cutEvery          = 10       // overwrites: then S3 breaks a body off, which is to be resumed
+	overwriteRate     = 100      // reads a second
 	overwritesASecond = 200
 	// overwritesWhole is the share of reads that must succeed, or the rest says nothing.
 	overwritesWhole = 0.5
@@ -46,10 +50,15 @@ func (s overwriting) run(ctx context.Context, c *cluster, set settings) ([]*resu
 		objects.overwrite(c.s3, i)
 	}
 	c.s3.Forget()
+	c.s3.Limit(changingPace)
+	defer c.s3.Limit(0)
 	l := startLoad(ctx, c.balancer, overwriteRate, objects.pick)
 	var err error
 	for i := 0; i < set.overwrites && err == nil; i++ {
 		objects.overwrite(c.s3, i%changingObjects)
+		if i%cutEvery == 0 {
+			objects.cut(c.s3, i%changingObjects)
+		}
 		err = wait(ctx, time.Until(l.began.Add(time.Duration(i)*time.Second/overwritesASecond)))
 	}
 	r.samples, r.ran = l.end(), l.now()
@@ -74,14 +83,28 @@ func (s *shelf) overwrite(s3 *s3test.Server, i int) {
 	s3.Put(*o, s3test.Meta{})
 }
 
+// cut lets S3 break off its next body of an object, somewhere.
+func (s *shelf) cut(s3 *s3test.Server, i int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.current[i]
+	s3.Script(o.Bucket, o.Key, s3test.Step{Method: http.MethodGet, End: &s3test.End{After: s.random.Int64N(o.Size)}})
+}
+
 func (s *shelf) pick() want {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.current[s.random.IntN(len(s.current))]
-	return want{path: pathOf(o), to: o.Size, size: o.Size, version: func(etag string) (pattern.Object, bool) {
+	w := want{path: pathOf(o), to: o.Size, size: o.Size}
+	if s.random.IntN(rangeOneIn) == 0 {
+		w.from = s.random.Int64N(o.Size)
+		w.to = w.from + 1 + s.random.Int64N(o.Size-w.from)
+	}
+	w.version = func(etag string) (pattern.Object, bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		v, ok := s.versions[etag]
 		return v, ok && v.Key == o.Key
-	}}
+	}
+	return w
 }

@@ -7,10 +7,9 @@ import (
 )
 
 const (
-	early    = 5 * time.Second        // after a fault, in which few errors are allowed
-	window   = 500 * time.Millisecond // in which a p99 is taken
-	slow     = 500 * time.Millisecond // a p99 above this is not recovered
-	keepErrs = 5
+	early  = 5 * time.Second        // after a fault, in which few errors are allowed
+	window = 500 * time.Millisecond // in which a p99 is taken
+	slow   = 500 * time.Millisecond // a p99 above this is not recovered
 )
 
 // span is one fault: when it struck and when it was over, on the load's clock,
@@ -53,13 +52,12 @@ func (r *result) count(is func(sample) bool) int {
 
 func failed(s sample) bool { return s.class != whole }
 
-// early counts of the requests in the first seconds of all faults those that is
-// picks, and all of them. What was under way when a fault struck is among them.
-func (r *result) early(is func(sample) bool) (picked, requests int) {
-	in := func(s sample) bool {
-		return slices.ContainsFunc(r.spans, func(f span) bool { return s.at+s.took >= f.struck && s.at < f.struck+early })
-	}
-	return r.count(func(s sample) bool { return in(s) && is(s) }), r.count(in)
+// early reports whether a request was under way in the first seconds of a fault.
+func (f span) early(s sample) bool { return s.at+s.took >= f.struck && s.at < f.struck+early }
+
+// during reports whether a request began while a fault lasted.
+func (r *result) during(s sample) bool {
+	return slices.ContainsFunc(r.spans, func(f span) bool { return s.at >= f.struck && s.at < f.healed })
 }
 
 // struck reports whether a request was sent to the node that had its fault then.

@@ -37,7 +37,8 @@ func (s rolling) run(ctx context.Context, c *cluster, set settings) ([]*result, 
 	if err == nil {
 		err = c.lookAgain(ctx, r, objects)
 	}
-	bar{again: 0.02}.judge(r)
+	// No byte more than once again, whatever the number of restarts.
+	bar{again: 1 / float64(max(1, len(r.spans)))}.judge(r)
 	return []*result{r}, err
 }
 

@@ -36,6 +36,12 @@ func faults() []fault {
 			bar:    bar{early: 0.005, again: 0.4},
 		},
 		{
+			name: "kill -9 cold", rate: 300, hold: 8 * time.Second, cold: true,
+			strike: func(_ context.Context, _ *cluster, m *machine) error { m.kill(); return nil },
+			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.start() },
+			bar:    bar{early: 0.005, again: 0.4},
+		},
+		{
 			name: "stop", rate: 300, hold: 10 * time.Second,
 			strike: func(_ context.Context, _ *cluster, m *machine) error { return m.signal(syscall.SIGSTOP) },
 			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.signal(syscall.SIGCONT) },

@@ -3,16 +3,19 @@ package faults
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
 // table prints the results as the documentation shows them.
 func table(w io.Writer, results []*result) {
-	fmt.Fprintln(w, "| fault | times | requests (a second) | errors in the first 5 s | later | wrong bytes | short | origin bytes / distinct | recovered | after its end | p99 before | slowest | |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| fault | times | requests (a second) | errors in the first 5 s | later | wrong bytes | short | origin bytes / distinct | recovered | after its end | p99 before | during | slowest | |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, r := range results {
 		all := r.count(failed)
-		first, _ := r.early(failed)
+		first := r.count(func(s sample) bool {
+			return failed(s) && slices.ContainsFunc(r.spans, func(f span) bool { return f.early(s) })
+		})
 		fault, end := r.recovery()
 		recovered, after := fault.String(), end.String()
 		if len(r.spans) == 0 {
@@ -26,10 +29,11 @@ func table(w io.Writer, results []*result) {
 		if r.distinct > 0 {
 			ratio = fmt.Sprintf("%.2f", float64(r.origin)/float64(r.distinct))
 		}
-		fmt.Fprintf(w, "| %s | %d | %d (%.0f) | %d | %d | %d | %d | %s | %s | %s | %s | %s | %s |\n",
+		fmt.Fprintf(w, "| %s | %d | %d (%.0f) | %d | %d | %d | %d | %s | %s | %s | %s | %s | %s | %s |\n",
 			r.name, max(1, len(r.spans)), len(r.samples), float64(len(r.samples)-all)/max(r.ran.Seconds(), 1), first, all-first,
 			r.count(func(s sample) bool { return s.class == wrong }), r.count(func(s sample) bool { return s.class == short }),
 			ratio, recovered, after,
-			r.latency(0.99, r.before).Round(time.Millisecond), r.latency(1, func(sample) bool { return true }).Round(time.Millisecond), verdict)
+			r.latency(0.99, r.before).Round(time.Millisecond), r.latency(0.99, r.during).Round(time.Millisecond),
+			r.latency(1, func(sample) bool { return true }).Round(time.Millisecond), verdict)
 	}
 }
