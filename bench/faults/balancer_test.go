@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -20,7 +19,8 @@ const (
 // balancer spreads requests over the nodes as one in front of a cluster does:
 // round robin over those whose last poll of /ready was 200. A connection that
 // does not come about takes the node out and the request to the next one; a
-// request that has been sent is never sent again.
+// request that has been sent is never sent again. Where no node is left, all are
+// tried.
 type balancer struct {
 	backends []*backend
 	next     atomic.Uint64
@@ -73,8 +73,6 @@ func (e *backend) poll(ctx context.Context) {
 
 func (b *balancer) has(m *machine) bool { return b.backends[m.index].in.Load() }
 
-var errNoNode = errors.New("no node is ready")
-
 // try is how a request went: where it was sent, and whether it was.
 type try struct {
 	node     int // -1 if no node took it
@@ -85,12 +83,15 @@ type try struct {
 
 // send sends a request for a path to the next node. The caller closes the body.
 func (b *balancer) send(ctx context.Context, path, byteRange string) try {
-	last := try{node: -1, err: errNoNode}
+	last := try{node: -1}
 	var pool []*backend
 	for _, e := range b.backends {
 		if e.in.Load() {
 			pool = append(pool, e)
 		}
+	}
+	if len(pool) == 0 { // polls are late on a busy machine: better a slow node than none
+		pool = b.backends
 	}
 	start := b.next.Add(1)
 	for i := range pool {

@@ -154,18 +154,28 @@ func (n *network) others(node int) string {
 	return "{ " + strings.Join(all, ", ") + " }"
 }
 
-// rules makes a node's namespace treat the packets that come in and those that
-// leave by rules of nft, until clearRules.
-func (n *network) rules(ctx context.Context, node int, in, out string) error {
-	ruleset := fmt.Sprintf(`table inet faults {
-	chain in { type filter hook input priority 0; policy accept; %s; }
-	chain out { type filter hook output priority 0; policy accept; %s; }
-}
-`, in, out)
+// drop loses packets on their way into a node's namespace, by a rule of nft,
+// until undrop. It is never done on their way out: the kernel tells a sender of
+// that, and no network would.
+func (n *network) drop(ctx context.Context, node int, which string) error {
+	ruleset := fmt.Sprintf("table inet faults { chain in { type filter hook input priority 0; %s drop; }; }\n", which)
 	return feed(ctx, ruleset, "ip", "netns", "exec", n.spaces[node], "nft", "-f", "-")
 }
 
-func (n *network) clearRules(ctx context.Context, node int) error {
+// deafen loses everything that a node sends to the others.
+func (n *network) deafen(ctx context.Context, from int) error {
+	for i := range n.spaces {
+		if i == from {
+			continue
+		}
+		if err := n.drop(ctx, i, "ip saddr "+n.address(from)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *network) undrop(ctx context.Context, node int) error {
 	return command(ctx, "ip", "netns", "exec", n.spaces[node], "nft", "flush", "ruleset")
 }
 

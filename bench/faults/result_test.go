@@ -55,9 +55,10 @@ func failed(s sample) bool { return s.class != whole }
 // early reports whether a request was under way in the first seconds of a fault.
 func (f span) early(s sample) bool { return s.at+s.took >= f.struck && s.at < f.struck+early }
 
-// during reports whether a request began while a fault lasted.
+// during reports whether a request began while a fault lasted, at a node that was
+// not struck.
 func (r *result) during(s sample) bool {
-	return slices.ContainsFunc(r.spans, func(f span) bool { return s.at >= f.struck && s.at < f.healed })
+	return !r.struck(s) && slices.ContainsFunc(r.spans, func(f span) bool { return s.at >= f.struck && s.at < f.healed })
 }
 
 // struck reports whether a request was sent to the node that had its fault then.

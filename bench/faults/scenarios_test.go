@@ -50,36 +50,27 @@ func faults() []fault {
 		{
 			name: "partition", rate: 300, hold: 12 * time.Second,
 			strike: func(ctx context.Context, c *cluster, m *machine) error {
-				others := c.network.others(m.index)
-				return c.network.rules(ctx, m.index, "ip saddr "+others+" drop", "ip daddr "+others+" drop")
+				return errors.Join(c.network.deafen(ctx, m.index), c.network.drop(ctx, m.index, "ip saddr "+c.network.others(m.index)))
 			},
-			heal: unblock, bar: bar{again: 1.05, slowest: answersWithin},
+			heal: join, bar: bar{again: 1.05, slowest: answersWithin},
 		},
 		{
 			name: "cut off", rate: 300, hold: 12 * time.Second,
 			strike: func(ctx context.Context, c *cluster, m *machine) error {
-				return c.network.rules(ctx, m.index, "iif eth0 drop", "oif eth0 drop")
+				return errors.Join(c.network.deafen(ctx, m.index), c.network.drop(ctx, m.index, "iif eth0"))
 			},
-			heal: unblock, bar: bar{again: 0.4, slowest: answersWithin, cut: true},
+			heal: join, bar: bar{again: 0.4, slowest: answersWithin, cut: true},
 		},
 		{
 			name: "one way", rate: 300, hold: 12 * time.Second,
-			strike: func(ctx context.Context, c *cluster, m *machine) error {
-				return c.network.rules(ctx, m.index, "accept", "ip daddr "+c.network.others(m.index)+" drop")
-			},
-			heal: unblock, bar: bar{again: 1.05, slowest: answersWithin},
+			strike: func(ctx context.Context, c *cluster, m *machine) error { return c.network.deafen(ctx, m.index) },
+			heal:   join, bar: bar{again: 1.05, slowest: answersWithin},
 		},
 		{
 			name: "30 % loss", rate: 200, hold: 12 * time.Second, all: true,
 			strike: func(ctx context.Context, c *cluster, _ *machine) error { return lossy(ctx, c) },
-			heal: func(ctx context.Context, c *cluster, _ *machine) error {
-				var errs []error
-				for _, m := range c.machines {
-					errs = append(errs, unblock(ctx, c, m))
-				}
-				return errors.Join(errs...)
-			},
-			bar: bar{again: 2},
+			heal:   join,
+			bar:    bar{again: 2},
 		},
 	}
 }
@@ -88,8 +79,13 @@ func faults() []fault {
 // and what asking the next one takes.
 const answersWithin = 6500 * time.Millisecond
 
-func unblock(ctx context.Context, c *cluster, m *machine) error {
-	return errors.Join(c.network.clearRules(ctx, m.index), c.network.segmentEach(ctx, m.index, false))
+// join makes the network whole again.
+func join(ctx context.Context, c *cluster, _ *machine) error {
+	var errs []error
+	for i := range c.machines {
+		errs = append(errs, c.network.undrop(ctx, i), c.network.segmentEach(ctx, i, false))
+	}
+	return errors.Join(errs...)
 }
 
 const lossPercent = 30
@@ -97,8 +93,8 @@ const lossPercent = 30
 // lossy loses packets between all nodes, those of gossip and those of reads.
 func lossy(ctx context.Context, c *cluster) error {
 	for _, m := range c.machines {
-		rule := fmt.Sprintf("ip saddr %s numgen random mod 100 < %d drop", c.network.others(m.index), lossPercent)
-		err := errors.Join(c.network.segmentEach(ctx, m.index, true), c.network.rules(ctx, m.index, rule, "accept"))
+		some := fmt.Sprintf("ip saddr %s numgen random mod 100 < %d", c.network.others(m.index), lossPercent)
+		err := errors.Join(c.network.segmentEach(ctx, m.index, true), c.network.drop(ctx, m.index, some))
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,6 @@ func table(w io.Writer, results []*result) {
 			r.count(func(s sample) bool { return s.class == wrong }), r.count(func(s sample) bool { return s.class == short }),
 			ratio, recovered, after,
 			r.latency(0.99, r.before).Round(time.Millisecond), r.latency(0.99, r.during).Round(time.Millisecond),
-			r.latency(1, func(sample) bool { return true }).Round(time.Millisecond), verdict)
+			r.latency(1, func(s sample) bool { return !r.struck(s) }).Round(time.Millisecond), verdict)
 	}
 }
