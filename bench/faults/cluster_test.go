@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -47,7 +48,7 @@ func newCluster(ctx context.Context, program string) (*cluster, error) {
 	rand.Read(key)
 	c.gossipKey = base64.StdEncoding.EncodeToString(key)
 	var err error
-	if c.dir, err = os.MkdirTemp("", "rookery-faults-"); err != nil {
+	if c.dir, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid())); err != nil {
 		return c, err
 	}
 	if c.network, err = newNetwork(ctx, places); err != nil {
@@ -72,7 +73,7 @@ func newCluster(ctx context.Context, program string) (*cluster, error) {
 	return c, c.settled(ctx, members)
 }
 
-// close ends everything. It keeps the directory if asked to.
+// close ends everything. It keeps configurations and logs if asked to, and no disk.
 func (c *cluster) close(keep bool) error {
 	if c.balancer != nil {
 		c.balancer.close()
@@ -87,8 +88,19 @@ func (c *cluster) close(keep bool) error {
 	if c.network != nil {
 		errs = append(errs, c.network.remove())
 	}
-	if !keep {
+	if keep {
+		errs = append(errs, removeDisks(c.dir))
+	} else {
 		errs = append(errs, os.RemoveAll(c.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// removeDisks removes what the nodes of a directory have cached.
+func removeDisks(dir string) error {
+	var errs []error
+	for _, name := range names(places) {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
 	}
 	return errors.Join(errs...)
 }

@@ -25,7 +25,7 @@ type bar struct {
 	again    float64       // times that S3 may send all bytes again, for each fault
 	slowest  time.Duration // an answer of a node that was not struck; 0 is any
 	changing bool          // objects change: a read may fail, and S3 is asked again and again
-	cut      bool          // clients do not reach the struck node: what was sent to it does not count
+	excused  bool          // the struck node cannot answer: what was sent to it does not count
 }
 
 const (
@@ -48,7 +48,7 @@ func (f fault) run(ctx context.Context, c *cluster, s settings) ([]*result, erro
 	}
 	defer objects.delete(c.s3)
 	l := startLoad(ctx, c.balancer, f.rate, objects.pick)
-	err = f.rounds(ctx, c, l, r, s.rounds)
+	err = f.rounds(ctx, c, l, r, s)
 	r.samples, r.ran = l.end(), l.now()
 	if f.cold {
 		_, r.origin = c.s3.Bytes("", "")
@@ -89,15 +89,16 @@ func (c *cluster) fill(ctx context.Context, r *result, seed uint64) (*catalogue,
 	return objects, ctx.Err()
 }
 
-func (f fault) rounds(ctx context.Context, c *cluster, l *load, r *result, rounds int) error {
-	for i := range rounds {
-		m := c.machines[i%members]
+func (f fault) rounds(ctx context.Context, c *cluster, l *load, r *result, s settings) error {
+	first := int(s.seed % members)
+	for i := range s.rounds {
+		m := c.machines[(first+i)%members]
 		if err := wait(ctx, beforeFault); err != nil {
 			return err
 		}
-		s := span{struck: l.now(), node: m.index}
+		one := span{struck: l.now(), node: m.index}
 		if f.all {
-			s.node = -1
+			one.node = -1
 		}
 		if err := f.strike(ctx, c, m); err != nil {
 			return err
@@ -105,15 +106,15 @@ func (f fault) rounds(ctx context.Context, c *cluster, l *load, r *result, round
 		if err := wait(ctx, f.hold); err != nil {
 			return err
 		}
-		s.healed = l.now()
-		r.spans = append(r.spans, s)
+		one.healed = l.now()
+		r.spans = append(r.spans, one)
 		if err := f.heal(ctx, c, m); err != nil {
 			return err
 		}
 		if err := c.settled(ctx, members); err != nil {
 			return err
 		}
-		r.note("%s: %v until all nodes saw each other again", m.name, (l.now() - s.healed).Round(100*time.Millisecond))
+		r.note("%s: %v until all nodes saw each other again", m.name, (l.now() - one.healed).Round(100*time.Millisecond))
 		if err := wait(ctx, afterFault); err != nil {
 			return err
 		}
@@ -145,7 +146,7 @@ func (b bar) judge(r *result) {
 	if b.changing {
 		return
 	}
-	counts := func(s sample) bool { return failed(s) && !(b.cut && r.struck(s)) }
+	counts := func(s sample) bool { return failed(s) && !(b.excused && r.struck(s)) }
 	late := r.count(counts)
 	for _, f := range r.spans {
 		errs, requests := r.count(func(s sample) bool { return f.early(s) && counts(s) }), r.count(f.early)
@@ -153,6 +154,9 @@ func (b bar) judge(r *result) {
 			r.fail("%.2f %% errors in the first 5 s, allowed are %.2f %%", 100*share, 100*b.early)
 		}
 		late -= errs
+	}
+	if elsewhere := r.count(func(s sample) bool { return failed(s) && !r.struck(s) }); elsewhere > 0 {
+		r.fail("%d errors through nodes that were not struck", elsewhere)
 	}
 	if late > 0 {
 		r.fail("%d errors later, allowed are none", late)

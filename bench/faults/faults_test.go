@@ -60,6 +60,9 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+	if len(results) == 0 {
+		t.Errorf("no fault is named %q", s.only)
+	}
 	fmt.Printf("\nseed %d, %d of each fault\n\n", s.seed, s.rounds)
 	table(os.Stdout, results)
 }

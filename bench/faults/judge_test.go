@@ -121,7 +121,7 @@ func TestRecovery(t *testing.T) {
 func TestBar(t *testing.T) {
 	second := time.Second
 	fault := []span{{struck: 2 * second, healed: 8 * second, node: 1}}
-	elsewhere := func(c class) sample { return sample{class: c, took: 1} }
+	there := func(c class) sample { return sample{class: c, took: 1, node: 1} }
 	cases := []struct {
 		name string
 		bar  bar
@@ -129,13 +129,14 @@ func TestBar(t *testing.T) {
 		want string // part of what is broken; "" is nothing
 	}{
 		{"nothing", bar{}, nil, ""},
-		{"wrong", bar{changing: true, early: 1}, at(0, 1, elsewhere(wrong)), "WRONG"},
-		{"short", bar{changing: true, early: 1}, at(0, 1, elsewhere(short)), "SHORT"},
-		{"few early errors", bar{early: 0.005}, at(2*second, 2*second+1, elsewhere(broken)), ""},
-		{"many early errors", bar{early: 0.005}, at(2*second, 3*second, elsewhere(status)), "in the first 5 s"},
-		{"a late error", bar{early: 0.005}, at(7*second, 7*second+1, elsewhere(status)), "1 errors later"},
-		{"an error before", bar{early: 0.005}, at(second, second+1, elsewhere(broken)), "1 errors later"},
-		{"sent to a node that clients do not reach", bar{cut: true}, at(2*second, 3*second, sample{class: broken, node: 1}), ""},
+		{"wrong", bar{changing: true, early: 1}, at(0, 1, there(wrong)), "WRONG"},
+		{"short", bar{changing: true, early: 1}, at(0, 1, there(short)), "SHORT"},
+		{"few early errors", bar{early: 0.005}, at(2*second, 2*second+1, there(broken)), ""},
+		{"many early errors", bar{early: 0.005}, at(2*second, 3*second, there(status)), "in the first 5 s"},
+		{"a late error", bar{early: 0.005}, at(7*second, 7*second+1, there(status)), "1 errors later"},
+		{"an error before", bar{early: 0.005}, at(second, second+1, there(broken)), "1 errors later"},
+		{"sent to a node that cannot answer", bar{excused: true}, at(2*second, 3*second, sample{class: broken, node: 1}), ""},
+		{"an error elsewhere", bar{excused: true, early: 1}, at(2*second, 2*second+1, sample{class: broken, took: 1}), "not struck"},
 		{"slow", bar{slowest: second}, at(3*second, 3*second+1, sample{took: 2 * second}), "took 2s"},
 		{"slow at the struck node", bar{slowest: second}, at(3*second, 3*second+1, sample{took: 2 * second, node: 1}), ""},
 	}

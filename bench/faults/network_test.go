@@ -38,6 +38,14 @@ func clearLeftovers(ctx context.Context) error {
 			}
 		}
 	}
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*-*"))
+	for _, dir := range dirs {
+		if abandoned(filepath.Base(dir)) {
+			if err := removeDisks(dir); err != nil {
+				return err
+			}
+		}
+	}
 	for _, link := range links {
 		// The other side of a veth takes this one with it: it may be gone by now.
 		if abandoned(link.Name) && exists(ctx, link.Name) {
