@@ -45,17 +45,21 @@ func parseOptions(args []string) (options, error) {
 	return o, set.Parse(args)
 }
 
-func main() {
-	o, err := parseOptions(os.Args[1:])
+func main() { os.Exit(start(os.Args[1:])) }
+
+// start returns the exit code.
+func start(args []string) int {
+	o, err := parseOptions(args)
 	if err != nil {
-		os.Exit(2)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "parts:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -63,12 +67,12 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer func() { err = errors.Join(err, s.server.Close()) }()
 	dir, err := os.MkdirTemp("", "rookery-parts-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	all, err := nodes.Start(ctx, nodes.Options{
 		Program: o.rookery, Nodes: o.nodes, Dir: dir, OriginURL: s.url, Bucket: bucket, MemoryMiB: 512, DiskMiB: 20 << 10,
 	})

@@ -43,11 +43,9 @@ func startOrigin(o options) (*origin, error) {
 	object := pattern.Object{Bucket: bucket, Key: "parts", Version: "1", Size: o.objectMiB * mib}
 	s := &origin{url: "http://" + ln.Addr().String(), body: object.Bytes(0, object.Size), perSec: float64(o.perMBs) * 1e6}
 	s.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: s}
-	go func() { _ = s.server.Serve(ln) }() // it ends with close
+	go func() { _ = s.server.Serve(ln) }() // it ends with Close
 	return s, nil
 }
-
-func (s *origin) close() { s.server.Close() }
 
 // ServeHTTP counts a request and answers it at the connection's pace.
 func (s *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {

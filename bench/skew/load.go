@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,24 @@ type load struct {
 
 func newLoad(o options, all []*nodes.Process) *load {
 	return &load{options: o, nodes: all, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients}}}
+}
+
+// fill reads every object through every node twice: once brings it to its owner,
+// the second time the others see what it is worth to them.
+func (l *load) fill(ctx context.Context) error {
+	errs := make([]error, l.options.clients)
+	var clients sync.WaitGroup
+	for i := range errs {
+		clients.Go(func() {
+			for n := i; n < l.options.objects && errs[i] == nil; n += len(errs) {
+				for _, node := range slices.Concat(l.nodes, l.nodes) {
+					errs[i] = errors.Join(errs[i], l.read(ctx, node, n))
+				}
+			}
+		})
+	}
+	clients.Wait()
+	return errors.Join(errs...)
 }
 
 // run keeps every client busy for a while.

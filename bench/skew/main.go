@@ -44,24 +44,28 @@ func parseOptions(args []string) (options, error) {
 	set.IntVar(&o.objects, "objects", 10_000, "objects beside the popular one")
 	set.IntVar(&o.clients, "clients", 32, "clients, each with one request at a time")
 	set.Int64Var(&o.bytes, "bytes", 4096, "size of each object")
-	set.DurationVar(&o.warm, "warm", 8*time.Second, "how long the caches are warmed")
+	set.DurationVar(&o.warm, "warm", 3*time.Second, "how long clients ask before a round is measured, once every object has been read")
 	set.DurationVar(&o.measure, "measure", 8*time.Second, "how long a round is measured")
 	set.Float64Var(&o.share, "share", 0.45, "the most that the busiest node of the cluster may have of its CPU time")
 	set.Float64Var(&o.cost, "cost", 1.2, "the most that a request may cost the cluster, a node alone being 1")
 	return o, set.Parse(args)
 }
 
-func main() {
-	o, err := parseOptions(os.Args[1:])
+func main() { os.Exit(start(os.Args[1:])) }
+
+// start returns the exit code.
+func start(args []string) int {
+	o, err := parseOptions(args)
 	if err != nil {
-		os.Exit(2)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "skew:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // bucket is the origin's bucket and the configured one.
@@ -138,7 +142,7 @@ func measure(ctx context.Context, o options, size int, origin string) (f figures
 	if err != nil {
 		return f, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	all, err := nodes.Start(ctx, nodes.Options{
 		Program: o.rookery, Nodes: size, Dir: dir, OriginURL: origin, Bucket: bucket, MemoryMiB: 512, DiskMiB: 1024,
 	})
@@ -147,7 +151,7 @@ func measure(ctx context.Context, o options, size int, origin string) (f figures
 		return f, err
 	}
 	l := newLoad(o, all)
-	if err := l.run(ctx, o.warm); err != nil {
+	if err := errors.Join(l.fill(ctx), l.run(ctx, o.warm)); err != nil {
 		return f, err
 	}
 	before, err := usage(all)
