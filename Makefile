@@ -68,7 +68,7 @@ bench-memory: build ## Show that a node's memory stays within its bound under 20
 
 .PHONY: bench-scale
 bench-scale: ## Simulate clusters of 10, 100 and 1,000 nodes: the ring, and agreement on it
-	CGO_ENABLED=0 go test -count=1 -v -timeout 60m ./bench/sim -args -sizes $(SIZES)
+	CGO_ENABLED=0 go test -count=1 -v -timeout 60m ./bench/sim -args -keys 4000000 -sizes $(SIZES)
 
 .PHONY: ci
 ci: ## Run everything that is checked before a release
