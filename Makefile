@@ -86,7 +86,7 @@ bench-parts: build ## Compare a cold object read in parts with the same reads fr
 
 .PHONY: bench-scale
 bench-scale: ## Simulate clusters of 10, 100 and 1,000 nodes: the ring, and agreement on it
-	CGO_ENABLED=0 go test -count=1 -v -timeout 60m ./bench/sim -args -sizes $(SIZES)
+	CGO_ENABLED=0 go test -count=1 -v -timeout 60m ./bench/sim -args -keys 4000000 -sizes $(SIZES)
 
 .PHONY: ci
 ci: ## Run everything that is checked before a release

@@ -83,7 +83,8 @@ func place(points []point, partition int) int {
 // assign returns each partition's candidates, one partition after the other: its
 // owner, and then the members that follow it on the circle. Those are the ones
 // that would own it if the owner, and then the first successor, were not there,
-// as long as no load bound is hit.
+// as long as no load bound is hit. There is always a member with room left: all
+// together have room for load times the partitions, or more.
 func assign(members []string, candidates int) []string {
 	points := circle(members)
 	room := int(math.Ceil(float64(partitions) / float64(len(members)) * load))

@@ -58,14 +58,14 @@ func (t times) String() string {
 	return fmt.Sprintf("first %v, half %v, all %v", round(t.first), round(t.half), round(t.all))
 }
 
-// await looks every 10 ms of the clock that does not wait, until knows holds of
-// every node.
-func (w *town) await(what string, knows func(*citizen) bool) times {
+// await looks again and again, by the clock that does not wait, until knows holds
+// of every node.
+func (w *town) await(what string, every time.Duration, knows func(*citizen) bool) times {
 	w.t.Helper()
 	var got times
 	start := time.Now()
 	for left := slices.Clone(w.nodes); len(left) > 0; {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(every)
 		passed := time.Since(start)
 		if passed > 10*time.Minute {
 			w.t.Fatalf("%s: %d of %d nodes never learned of it", what, len(left), len(w.nodes))
@@ -86,7 +86,7 @@ func (w *town) awaitRing(what string, members ...string) times {
 	w.t.Helper()
 	slices.Sort(members)
 	digest := ring.Build(members).Digest()
-	return w.await(what, func(c *citizen) bool { return c.ring.Load().Digest() == digest })
+	return w.await(what, 10*time.Millisecond, func(c *citizen) bool { return c.ring.Load().Digest() == digest })
 }
 
 // gone takes a node out of those that are watched.
@@ -126,17 +126,19 @@ func agree(t *testing.T, n int) {
 	}
 	all := slices.Clone(w.nodes)
 	defer w.close(all)
-	t.Logf("%4d nodes start at once; all know all: %v", n, w.await("the members", func(c *citizen) bool { return len(c.Members()) == n }))
+	t.Logf("%4d nodes start at once; all know all: %v", n, w.await("the members", 250*time.Millisecond, func(c *citizen) bool { return len(c.Members()) == n }))
 	for i := range 3 {
 		w.ready(i)
 	}
 	t.Logf("%4d nodes, still full of that news, 3 become ready: %v", n, w.awaitRing("the first ring", "rook-0", "rook-1", "rook-2"))
 	time.Sleep(time.Minute)
 
-	packets, bytes, from := w.net.packets, w.net.bytes, time.Now()
-	time.Sleep(30 * time.Second)
-	seconds := time.Since(from).Seconds() * float64(n)
-	t.Logf("%4d nodes at rest: %.1f packets and %.0f bytes a second and node", n, float64(w.net.packets-packets)/seconds, float64(w.net.bytes-bytes)/seconds)
+	const rest = 30 * time.Second
+	packets, bytes := w.net.sent()
+	time.Sleep(rest)
+	laterPackets, laterBytes := w.net.sent()
+	each := rest.Seconds() * float64(n)
+	t.Logf("%4d nodes at rest: %.1f packets and %.0f bytes a second and node", n, float64(laterPackets-packets)/each, float64(laterBytes-bytes)/each)
 
 	last := w.nodes[n-1].name
 	w.ready(n - 1)

@@ -9,7 +9,10 @@ import (
 	"testing"
 )
 
-var sizesFlag = flag.String("sizes", "10", "how many nodes the simulated clusters have, separated by commas")
+var (
+	sizesFlag = flag.String("sizes", "10", "how many nodes the simulated clusters have, separated by commas")
+	keysFlag  = flag.Int("keys", 200_000, "how many keys stand for all")
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -96,6 +96,13 @@ func (p *port) DialTimeout(addr string, _ time.Duration) (net.Conn, error) {
 	}
 }
 
+// sent returns how many packets have been sent, and their bytes.
+func (n *network) sent() (packets, bytes int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.packets, n.bytes
+}
+
 // Shutdown takes the node off the network, as if it had been killed.
 func (p *port) Shutdown() error {
 	p.net.mu.Lock()

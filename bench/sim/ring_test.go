@@ -11,16 +11,13 @@ import (
 	"rookery/ring"
 )
 
-// sampleKeys is how many keys stand for all: 4,000 for each of 1,000 nodes.
-const sampleKeys = 4_000_000
-
 // placement is who owns each of the sampled keys, and who would come next.
 type placement struct{ owner, next []string }
 
 func place(s *ring.Snapshot) placement {
-	p := placement{make([]string, sampleKeys), make([]string, sampleKeys)}
+	p := placement{make([]string, *keysFlag), make([]string, *keysFlag)}
 	key := object.Key{Bucket: "sim"}
-	for i := range sampleKeys {
+	for i := range p.owner {
 		key.Name = strconv.Itoa(i)
 		owners := s.Owners(key, 0)
 		p.owner[i], p.next[i] = owners[0], owners[1]
@@ -34,14 +31,14 @@ func (p placement) spread(members int) (most, least float64) {
 	for _, o := range p.owner {
 		count[o]++
 	}
-	low, high := sampleKeys, 0
+	low, high := len(p.owner), 0
 	for _, n := range count {
 		low, high = min(low, n), max(high, n)
 	}
 	if len(count) < members {
 		low = 0
 	}
-	average := float64(sampleKeys) / float64(members)
+	average := float64(len(p.owner)) / float64(members)
 	return float64(high) / average, float64(low) / average
 }
 
@@ -65,7 +62,7 @@ func compare(before, after placement, was, is []string) change {
 	}
 	old, now := there(was), there(is)
 	moved, needed, handedOn := 0, 0, 0
-	for i := range sampleKeys {
+	for i := range before.owner {
 		if !now[before.owner[i]] || !old[after.owner[i]] {
 			needed++
 		}
@@ -77,7 +74,8 @@ func compare(before, after placement, was, is []string) change {
 			handedOn++
 		}
 	}
-	return change{float64(moved) / sampleKeys, float64(needed) / sampleKeys, float64(handedOn) / max(1, float64(moved))}
+	all := float64(len(before.owner))
+	return change{float64(moved) / all, float64(needed) / all, float64(handedOn) / max(1, float64(moved))}
 }
 
 // buildCost is what one Build costs the goroutine that makes it.

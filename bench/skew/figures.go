@@ -9,7 +9,6 @@ import (
 
 // figures are what one run showed.
 type figures struct {
-	nodes    int
 	requests int64
 	cpu      time.Duration // of all nodes
 	busiest  float64       // the busiest node's part of it
@@ -28,7 +27,7 @@ func usage(all []*nodes.Process) ([]time.Duration, error) {
 }
 
 func newFigures(before, after []time.Duration, requests int64) figures {
-	f := figures{nodes: len(after), requests: requests}
+	f := figures{requests: requests}
 	var most time.Duration
 	for i := range after {
 		used := after[i] - before[i]
@@ -45,6 +44,6 @@ func (f figures) perRequest() float64 {
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("%d nodes: %d requests, %.1f CPU µs each (%.0f a CPU second), the busiest node %.1f %%",
-		f.nodes, f.requests, f.perRequest(), 1e6/f.perRequest(), 100*f.busiest)
+	return fmt.Sprintf("%d requests, %.1f CPU µs each (%.0f a CPU second), the busiest node %.1f %%",
+		f.requests, f.perRequest(), 1e6/f.perRequest(), 100*f.busiest)
 }

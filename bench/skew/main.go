@@ -4,9 +4,9 @@
 // cost the cluster little more than it costs a node that is alone.
 //
 // It starts the nodes as processes of their own and is itself the origin and the
-// clients. A cluster and a node alone are measured in turn, in several rounds, by
-// the processor time that the nodes use for each request once they are warm. Every
-// byte is checked.
+// clients. A cluster, and as many nodes each of which is alone, are measured in
+// turn, in several rounds, by the processor time that the nodes use for each request
+// once they have read everything. Every byte is checked.
 package main
 
 import (
@@ -18,7 +18,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -86,18 +88,17 @@ func run(ctx context.Context, o options) error {
 
 	var together, alone []figures
 	for range o.rounds {
-		for _, size := range []int{o.nodes, 1} {
-			f, err := measure(ctx, o, size, "http://"+ln.Addr().String())
-			if err != nil {
-				return err
-			}
-			fmt.Println(f)
-			if size == 1 {
-				alone = append(alone, f)
-			} else {
-				together = append(together, f)
-			}
+		f, err := measure(ctx, o, 1, "http://"+ln.Addr().String())
+		if err != nil {
+			return err
 		}
+		fmt.Println("a cluster:         ", f)
+		together = append(together, f)
+		if f, err = measure(ctx, o, o.nodes, "http://"+ln.Addr().String()); err != nil {
+			return err
+		}
+		fmt.Println("each node alone:   ", f)
+		alone = append(alone, f)
 	}
 	return judge(o, together, alone)
 }
@@ -136,19 +137,28 @@ func median(all []figures, of func(figures) float64) float64 {
 	return values[len(values)/2]
 }
 
-// measure runs the load against a new cluster.
-func measure(ctx context.Context, o options, size int, origin string) (f figures, err error) {
+// measure runs the load against the nodes, which are so many clusters: one, or
+// each node its own. So as many processes share the machine in either case.
+func measure(ctx context.Context, o options, clusters int, origin string) (f figures, err error) {
 	dir, err := os.MkdirTemp("", "rookery-skew-")
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	all, err := nodes.Start(ctx, nodes.Options{
-		Program: o.rookery, Nodes: size, Dir: dir, OriginURL: origin, Bucket: bucket, MemoryMiB: 512, DiskMiB: 1024,
-	})
+	var all []*nodes.Process
 	defer func() { err = errors.Join(err, nodes.Stop(all)) }()
-	if err != nil {
-		return f, err
+	for i := range clusters {
+		own := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.Mkdir(own, 0o700); err != nil {
+			return f, err
+		}
+		started, err := nodes.Start(ctx, nodes.Options{
+			Program: o.rookery, Nodes: o.nodes / clusters, Dir: own, OriginURL: origin, Bucket: bucket, MemoryMiB: 512, DiskMiB: 1024,
+		})
+		all = append(all, started...)
+		if err != nil {
+			return f, err
+		}
 	}
 	l := newLoad(o, all)
 	if err := errors.Join(l.fill(ctx), l.run(ctx, o.warm)); err != nil {
