@@ -121,10 +121,15 @@ func (o *Options) alone() bool { return len(o.GossipKey) == 0 }
 func (o *Options) gossip() *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.TCPTimeout = 5 * time.Second
+	// A node that is busy answers late: 14 s, in place of memberlist's 5, before it
+	// is taken for failed. Reads do not wait for that: who does not answer is
+	// passed over at once, while a ring without it moves its keys.
+	c.ProbeInterval, c.ProbeTimeout, c.SuspicionMult = 2*time.Second, time.Second, 6
 	if o.Profile == Loopback {
 		c.TCPTimeout = time.Second
 		c.ProbeInterval = 400 * time.Millisecond
 		c.ProbeTimeout = 200 * time.Millisecond
+		c.SuspicionMult = 4
 		c.GossipInterval = 50 * time.Millisecond
 		c.PushPullInterval = 10 * time.Second
 	}
