@@ -1,0 +1,80 @@
+package purge
+
+import (
+	"github.com/armon/go-radix"
+)
+
+// floor is what is left of the purges of one scope: the newest number of each
+// sort. What was noted below hard is dead, below soft it is stale.
+type floor struct{ hard, soft uint64 }
+
+func (f *floor) raise(number uint64, soft bool) {
+	if soft {
+		f.soft = max(f.soft, number)
+	} else {
+		f.hard = max(f.hard, number)
+	}
+}
+
+func (f *floor) join(o floor) {
+	f.hard, f.soft = max(f.hard, o.hard), max(f.soft, o.soft)
+}
+
+// bucketFloors are those of one bucket.
+type bucketFloors struct {
+	whole    floor
+	objects  map[string]floor
+	tags     map[string]floor
+	prefixes *radix.Tree // of floor
+	newest   uint64      // of all above
+	// trim: what is noted below it may lie under a floor that is no longer kept.
+	trim uint64
+}
+
+func newBucketFloors() *bucketFloors {
+	return &bucketFloors{objects: make(map[string]floor), tags: make(map[string]floor), prefixes: radix.New()}
+}
+
+func (b *bucketFloors) raise(s Scope, number uint64, soft bool) {
+	b.newest = max(b.newest, number)
+	switch s.Kind {
+	case Object:
+		f := b.objects[s.Name]
+		f.raise(number, soft)
+		b.objects[s.Name] = f
+	case Tag:
+		f := b.tags[s.Name]
+		f.raise(number, soft)
+		b.tags[s.Name] = f
+	case Prefix:
+		var f floor
+		if old, ok := b.prefixes.Get(s.Name); ok {
+			f = old.(floor)
+		}
+		f.raise(number, soft)
+		b.prefixes.Insert(s.Name, f)
+	case Bucket:
+		b.whole.raise(number, soft)
+	}
+}
+
+// over returns the floor over one object.
+func (b *bucketFloors) over(name string, tags Tags) floor {
+	f := b.whole
+	f.join(b.objects[name])
+	if b.prefixes.Len() > 0 {
+		b.prefixes.WalkPath(name, func(_ string, v any) bool {
+			f.join(v.(floor))
+			return false
+		})
+	}
+	if len(b.tags) > 0 && tags != nil {
+		for tag := range tags {
+			f.join(b.tags[tag])
+		}
+	}
+	return f
+}
+
+// count is how many floors there are.
+func (b *bucketFloors) count() int { return len(b.objects) + len(b.tags) + b.prefixes.Len() }
