@@ -108,7 +108,7 @@ func (c *testCluster) start(name string) {
 	}
 	peers := &fakePeers{cluster: c, broken: make(map[string]int64), refusing: make(map[string]error)}
 	options := node.Options{
-		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
+		Name: name, Store: s, Ring: c.ring, Purges: node.Leased(), Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
 		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh, Retry: c.retry}},
 	}
 	if c.adjustNode != nil {
