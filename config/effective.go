@@ -51,15 +51,11 @@ func (c *Config) Effective() []byte {
 }
 
 func (c *Cluster) effective() yaml.MapSlice {
-	join := make([]string, len(c.Join))
-	for i, address := range c.Join {
-		join[i] = escape(address)
-	}
 	section := compact(yaml.MapSlice{
 		{Key: "bind", Value: c.Bind},
 		{Key: "advertise", Value: c.Advertise},
 		{Key: "peer_bind", Value: c.PeerBind},
-		{Key: "join", Value: join},
+		{Key: "join", Value: escapeAll(c.Join)},
 		{Key: "gossip_key", Value: masked(Secret(c.GossipKey))},
 		{Key: "founder", Value: c.Founder},
 		{Key: "expect", Value: c.Expect},
@@ -108,6 +104,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 			{Key: "cache", Value: yaml.MapSlice{
 				{Key: "freshness", Value: b.Freshness.effective()},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
+				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 			}},
 		}
 	}
@@ -138,6 +135,14 @@ func (o *Place) effective() yaml.MapSlice {
 		{Key: "path_style", Value: o.PathStyle},
 		{Key: "timeout", Value: formatDuration(o.Timeout)},
 	})
+}
+
+func escapeAll(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = escape(text)
+	}
+	return all
 }
 
 func masked(s Secret) string {

@@ -121,6 +121,10 @@ buckets:
         stale_if_error: 24h
         negative: 10s
       stale_without_lease: false
+      tag_header:
+        - X-Amz-Meta-Cache-Tag
+        - Surrogate-Key
+        - Cache-Tag
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
