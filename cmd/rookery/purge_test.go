@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func (f *fakeCouncil) Status() council.Status { return f.status }
 
 func (f *fakeCouncil) Forget(_ context.Context, name string) error {
 	if name == "rook-9" {
-		return council.ErrNoMember
+		return fmt.Errorf("forget %s: %w", name, council.ErrNoMember)
 	}
 	f.forgot = append(f.forgot, name)
 	return nil
