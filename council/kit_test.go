@@ -17,6 +17,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"rookery/object"
 	"rookery/purge"
 )
 
@@ -87,7 +88,9 @@ type world struct {
 	conns   map[net.Conn][2]string
 	changed chan struct{}
 	tune    func(*Options)
-	served  sync.WaitGroup
+	// forgotten is a node that is dead and of which gossip says that it is alive.
+	forgotten string
+	served    sync.WaitGroup
 }
 
 type node struct {
@@ -228,7 +231,7 @@ func (w *world) directory(of string) []Member {
 		if n.known {
 			all = append(all, Member{
 				Name: n.name, RaftID: n.id, PeerAddress: n.address, Council: n.council,
-				Draining: n.draining, Failed: !n.up || w.cut[[2]string{of, n.name}],
+				Draining: n.draining, Failed: !n.up && w.forgotten != n.name || w.cut[[2]string{of, n.name}],
 			})
 		}
 	}
@@ -344,4 +347,39 @@ func order(id string, names ...string) purge.Order {
 // bubble runs a test on synctest's clock.
 func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
+}
+
+// promise checks what a complete purge promises: whoever may serve has its floor.
+func (w *world) promise(r *Report) {
+	w.t.Helper()
+	if !r.Complete {
+		w.t.Fatalf("purge %q is not complete: waiting for %v", r.ID, r.Pending())
+	}
+	w.kept(r)
+}
+
+// kept checks it of purges that were found complete before.
+func (w *world) kept(r *Report) {
+	w.t.Helper()
+	for _, n := range w.all() {
+		if note := n.state.Note(); n.up && n.leased() && note.Applied < r.Number {
+			w.t.Fatalf("%s serves with %d applied, and purge %q, which is complete, is %d", n.name, note.Applied, r.ID, r.Number)
+		}
+	}
+}
+
+// purge asks one node, and waits until it is complete.
+func (w *world) purge(n *node, id string, longest time.Duration) *Report {
+	w.t.Helper()
+	r, err := n.Purge(context.Background(), order(id, id), longest)
+	if err != nil {
+		w.t.Fatalf("purge %q at %s: %v", id, n.name, err)
+	}
+	w.promise(r)
+	return r
+}
+
+// floor returns the number of the newest purge over a name at a node.
+func (n *node) floor(name string) uint64 {
+	return n.state.Floor(object.Key{Bucket: "b", Name: name}, nil).Applied
 }

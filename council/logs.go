@@ -15,8 +15,11 @@ import (
 // fails, what raft would panic over waits until it is well again.
 type logs struct {
 	disk    Disk
-	failing func(error) // told of every write that failed
+	failing func(error) // told of every failure
+	hush    func(bool)  // told when raft begins to wait for the disk, and when it ends
 	closing <-chan struct{}
+	cut     chan struct{} // closed when the wait was cut short, and raft with it
+	cutOnce sync.Once
 
 	mu          sync.Mutex // guards all below
 	first, last uint64     // 0: the log is empty
@@ -29,8 +32,9 @@ var errNotFound = errors.New("not found") // raft compares the text
 // diskPause is how long a failing disk is left alone.
 const diskPause = 200 * time.Millisecond
 
+// openLogs reads what there is. closing ends the wait for a failing disk.
 func openLogs(d Disk, failing func(error), closing <-chan struct{}) (*logs, error) {
-	l := &logs{disk: d, failing: failing, closing: closing}
+	l := &logs{disk: d, failing: failing, hush: func(bool) {}, closing: closing, cut: make(chan struct{})}
 	keys := span(logKeys)
 	err := d.Scan(keys[0], keys[1], func(key, _ []byte) bool {
 		l.last = binary.BigEndian.Uint64(key[len(logKeys):])
@@ -210,20 +214,25 @@ func (l *logs) GetUint64(key []byte) (uint64, error) {
 	return binary.LittleEndian.Uint64(value), nil
 }
 
-// persist repeats do until it succeeds. If the council closes first, raft's
-// goroutine ends here: it can neither be told a lie nor a failure.
+// persist repeats do until it succeeds. Meanwhile the node is silent, for raft's
+// heartbeats do not wait: a leader that hangs here would lead for good. If the
+// council closes first, raft's goroutine ends here: it can be told neither a lie
+// nor a failure.
 func (l *logs) persist(do func() error) {
-	for {
-		err := do()
-		if err == nil {
-			return
-		}
+	err := do()
+	if err == nil {
+		return
+	}
+	l.hush(true)
+	defer l.hush(false)
+	for ; err != nil; err = do() {
 		l.failing(err)
 		pause := time.NewTimer(diskPause)
 		select {
 		case <-pause.C:
 		case <-l.closing:
 			pause.Stop()
+			l.cutOnce.Do(func() { close(l.cut) })
 			runtime.Goexit()
 		}
 	}
