@@ -32,6 +32,13 @@ type memDisk struct {
 
 func newDisk() *memDisk { return &memDisk{data: map[string][]byte{}} }
 
+// slow makes a write take so long.
+func (d *memDisk) slow(took time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.took = took
+}
+
 func (d *memDisk) fail(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -60,6 +67,12 @@ func (d *memDisk) Scan(from, to []byte, each func(key, value []byte) bool) error
 }
 
 func (d *memDisk) Write(drop, set [][2][]byte) error {
+	d.mu.Lock()
+	took := d.took
+	d.mu.Unlock()
+	if took > 0 {
+		time.Sleep(took)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.broken != nil {

@@ -115,17 +115,19 @@ func (l *logs) StoreLogs(entries []*raft.Log) error {
 		set[i] = [2][]byte{logKey(e.Index), encodeLog(e)}
 	}
 	from, to := entries[0].Index, entries[len(entries)-1].Index
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var drop [][2][]byte
+	l.mu.Lock()
 	if l.edge >= from {
 		drop = [][2][]byte{{logKey(from), logKey(l.edge + 1)}}
 	}
 	l.edge = max(l.edge, to)
+	l.mu.Unlock()
 	if err := l.disk.Write(drop, set); err != nil {
 		l.failing(err)
 		return fmt.Errorf("write the council's log: %w", err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.first == 0 || from < l.first {
 		l.first = from
 	}
@@ -138,15 +140,18 @@ func (l *logs) StoreLogs(entries []*raft.Log) error {
 // idea of where the log ends would be wrong until it is restarted.
 func (l *logs) DeleteRange(from, to uint64) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if from > l.first || l.first == 0 {
+	first, last := l.first, l.last
+	l.mu.Unlock()
+	if from > first || first == 0 {
 		return nil
 	}
-	to = min(to, l.last)
+	to = min(to, last)
 	if err := l.disk.Write([][2][]byte{{logKey(from), logKey(to + 1)}}, nil); err != nil {
 		l.failing(err)
 		return fmt.Errorf("shorten the council's log: %w", err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.first = to + 1
 	if l.first > l.last {
 		l.first, l.last = 0, 0
