@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -23,6 +24,7 @@ type Council struct {
 	kept   *kept
 	follow *follower
 	counts counts
+	told   atomic.Int64 // when a failing disk was last told of
 
 	moving sync.Mutex // held on the way from one council to another
 

@@ -118,11 +118,10 @@ func (s *seat) close() {
 	s.life.Unlock()
 	s.cancel()
 	s.running.Wait()
-	s.network.Close() // never fails
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := s.raft.Shutdown().Error(); err != nil {
+		if err := errors.Join(s.network.Close(), s.raft.Shutdown().Error()); err != nil {
 			s.c.o.Log.Warn("raft did not end well", "error", err)
 		}
 	}()
@@ -157,12 +156,18 @@ func (s *seat) leader() string {
 }
 
 // diskFails ends the lease: a node that can keep nothing may not go on as if it
-// could.
+// could. It is told again and again while the disk is not well.
 func (c *Council) diskFails(err error) {
 	c.o.State.Revoke()
 	c.counts.diskErrors.Inc()
-	c.o.Log.Warn("the council's log cannot be written", "error", err)
+	now := c.o.Now().UnixNano()
+	if last := c.told.Load(); now-last > int64(tellEvery) && c.told.CompareAndSwap(last, now) {
+		c.o.Log.Error("the disk does not keep the council's log", "error", err)
+	}
 }
+
+// tellEvery is how often a disk that goes on failing is told of.
+const tellEvery = 30 * time.Second
 
 // apply proposes an entry and waits until it is committed and applied here. It
 // may be committed even if this returns an error.

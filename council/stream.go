@@ -39,7 +39,7 @@ func (s *stream) deliver(conn net.Conn) {
 	select {
 	case s.incoming <- t:
 	case <-s.closing:
-		t.Close()
+		conn.Close()
 	}
 }
 
