@@ -101,9 +101,11 @@ type world struct {
 	conns   map[net.Conn][2]string
 	changed chan struct{}
 	tune    func(*Options)
+	wire    func() (ours, theirs net.Conn, err error)
 	// forgotten is a node that is dead and of which gossip says that it is alive.
 	forgotten string
 	served    sync.WaitGroup
+	after     func() // when all nodes are closed
 }
 
 type node struct {
@@ -128,10 +130,15 @@ const (
 func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, nodes: map[string]*node{}, cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{},
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), wire: pipePair, after: func() {},
 	}
 	t.Cleanup(w.close)
 	return w
+}
+
+func pipePair() (ours, theirs net.Conn, err error) {
+	ours, theirs = net.Pipe()
+	return ours, theirs, nil
 }
 
 func (w *world) close() {
@@ -139,6 +146,7 @@ func (w *world) close() {
 		w.stop(n)
 	}
 	w.served.Wait()
+	w.after()
 }
 
 // start makes nodes named n-0 to n-(count-1), the first of which founds.
@@ -268,7 +276,11 @@ func (w *world) dial(ctx context.Context, from, name, address string) (net.Conn,
 		}
 		return nil, errors.New("no answer from " + name)
 	}
-	ours, theirs := net.Pipe()
+	ours, theirs, err := w.wire()
+	if err != nil {
+		w.mu.Unlock()
+		return nil, err
+	}
 	w.conns[ours], w.conns[theirs] = [2]string{from, to.name}, [2]string{from, to.name}
 	w.mu.Unlock()
 	w.served.Go(func() { to.ServeConn(theirs, from) })
