@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"rookery/object"
 	"rookery/purge"
@@ -73,6 +74,9 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 		defer n.letGo(k.call)
 	}
 	a := &object.Answer{Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life)}
+	if k.outcome == object.Stale { // by its age, or by a purge before that
+		a.TTL = min(a.TTL, -time.Second)
+	}
 	if !k.life.Keep {
 		return n.openBypass(ctx, ask, k, a)
 	}
