@@ -23,7 +23,6 @@ import (
 	"rookery/config"
 	"rookery/gateway"
 	"rookery/node"
-	"rookery/object"
 	"rookery/origin"
 	"rookery/peer"
 	"rookery/purge"
@@ -205,7 +204,7 @@ func (n *Node) openNode(context.Context) error {
 	n.purges.Grant([16]byte{1}, time.Now(), 100*365*24*time.Hour)
 	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
 	for _, b := range n.cfg.Buckets {
-		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness), Retry: node.Retry(b.S3.Care.Retry)}
+		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry)}
 	}
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: buckets,
