@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"rookery/internal/pattern"
 	"rookery/internal/s3test"
 	"rookery/node"
 	"rookery/object"
@@ -112,4 +113,9 @@ func (n *testNode) refused(t *testing.T, ask *object.Ask, status int) {
 	if !errors.As(err, &refused) || refused.Status != status {
 		t.Fatalf("%s: got %v, want %d", ask.Key, err, status)
 	}
+}
+
+// object is what put made of the same arguments.
+func (c *purgedCluster) object(key, version string, size int64) pattern.Object {
+	return pattern.Object{Bucket: bucket, Key: key, Version: version, Size: size}
 }
