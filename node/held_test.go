@@ -127,7 +127,7 @@ func newHeld(t *testing.T, adjust ...func(*node.Options)) (*testNode, *heldS3, *
 		o.Purges = state
 		b := o.Buckets[bucket]
 		b.TagHeaders = []string{tagHeader}
-		b.Freshness.Negative = b.Freshness.Default
+		b.Freshness.NotFound = b.Freshness.Default
 		o.Buckets[bucket] = b
 	}}, adjust...)...)
 	return n, s3, state
