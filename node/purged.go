@@ -62,7 +62,7 @@ func higher(own, other object.Note) object.Note {
 	return own
 }
 
-// lower returns the floor as far as it was known at another time.
+// lower returns the floor as far as it was known when a note was taken.
 func lower(floor, known object.Note) object.Note {
 	if known.Council == floor.Council {
 		floor.Applied = min(floor.Applied, known.Applied)
