@@ -287,6 +287,13 @@ func (p *fakePeers) breakOff(name string, after int64) {
 	p.broken[name] = after
 }
 
+// mend makes all nodes answer again.
+func (p *fakePeers) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.broken)
+}
+
 func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
 	p.mu.Lock()
 	p.asked.Add(1)

@@ -49,17 +49,31 @@ type handOffWindow struct {
 
 func newHandOff(n *Node) *handOff { return &handOff{node: n, moved: lru.New(maxMoved)} }
 
-// former returns the nodes that may hold an extent from the time before the ring
-// changed: who owned it then, and who would own it if this node were not there.
-// It returns none once the change is old.
+// former returns the nodes that may hold an extent in this node's place: who owned
+// it before the ring changed, as long as the change is recent; who owns it, where
+// this node only stands in (another node could not reach the owner, this one may);
+// and who would own it if this node were not there, for as long as it may have
+// been passed over for them. There are none without a reason. It notes for whom this
+// node stands in.
 func (h *handOff) former(key object.Key, extent int64) []string {
 	n := h.node
-	if n.peers == nil || !h.recent() {
+	if n.peers == nil {
 		return nil
 	}
-	before, now := n.ring.Previous().Owners(key, extent), n.owners(key, extent)
+	now, recent := n.owners(key, extent), h.recent()
+	var may []string
+	if before := n.ring.Previous().Owners(key, extent); recent && len(before) > 0 {
+		may = append(may, before[0])
+	}
+	if !n.owns(key, extent) {
+		n.standIns.standFor(now[0])
+		may = append(may, now[0])
+	}
+	if recent || n.standIns.lately() {
+		may = append(may, now[min(1, len(now)):]...)
+	}
 	var names []string
-	for _, name := range slices.Concat(before[:min(1, len(before))], now[min(1, len(now)):]) {
+	for _, name := range may {
 		if name != n.name && len(names) < formerOwners && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -142,7 +156,7 @@ func (h *handOff) body(key object.Key, pin object.Pin, floor object.Note, from, 
 func (h *handOff) ask(name string, ask *object.Ask) (a *object.Answer, cancel func(), err error) {
 	ctx, cancel := context.WithCancel(h.node.ctx)
 	timer := time.AfterFunc(handOffWait, cancel)
-	a, err = h.node.peers.Open(ctx, name, ask)
+	a, err = h.node.peers.Open(ctx, name, h.node.standIns.tell(name, ask))
 	if !timer.Stop() && err == nil {
 		closeBody(a)
 		err = object.ErrUnreachable

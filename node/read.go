@@ -69,6 +69,7 @@ func (n *Node) openAtOwner(ctx context.Context, ask *object.Ask) (a *object.Answ
 		if !passOver(ctx, err) {
 			return a, owner, err
 		}
+		n.standIns.passOver(owner)
 	}
 	a, err = n.OpenLocal(ctx, ask)
 	return a, n.name, err
@@ -79,6 +80,7 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 	if n.peers == nil {
 		return nil, object.ErrUnreachable
 	}
+	ask = n.standIns.tell(name, ask)
 	a, err := n.peers.Open(ctx, name, ask)
 	if err == nil {
 		if again, outdated := n.outdated(ask, a); outdated {
