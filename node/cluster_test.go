@@ -269,7 +269,7 @@ type fakePeers struct {
 	with error
 	// refusing is what Open returns in a node's place.
 	refusing map[string]error
-	// busyParts is how many asks for a pinned version are refused as busy.
+	// busyParts is how many asks for a pinned version are refused as busy, hand-off apart.
 	busyParts int
 }
 
@@ -300,7 +300,7 @@ func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*ob
 	after, broken := p.broken[name]
 	with := cmp.Or(p.with, object.ErrUnreachable)
 	refused := p.refusing[name]
-	if refused == nil && ask.Pin != nil && p.busyParts > 0 {
+	if refused == nil && ask.Pin != nil && !ask.OnlyIfHave && p.busyParts > 0 {
 		p.busyParts--
 		refused = object.ErrBusy
 	}

@@ -81,14 +81,30 @@ func (h *handOff) former(key object.Key, extent int64) []string {
 	return names
 }
 
-func (h *handOff) recent() bool {
+func (h *handOff) recent() bool { return h.node.now().Sub(h.watch().since) < handOffFor }
+
+// watch notices a change of the ring. Whom the ring lost is passed over from now
+// on, and may never hear of it.
+func (h *handOff) watch() *handOffWindow {
 	now := h.node.ring.Load()
 	w := h.window.Load()
-	if w == nil || w.ring != now {
-		w = &handOffWindow{ring: now, since: h.node.now()}
-		h.window.Store(w)
+	if w != nil && w.ring == now {
+		return w
 	}
-	return h.node.now().Sub(w.since) < handOffFor
+	w = &handOffWindow{ring: now, since: h.node.now()}
+	h.window.Store(w)
+	for _, name := range h.node.ring.Previous().Members() {
+		if _, there := slices.BinarySearch(now.Members(), name); !there {
+			h.node.standIns.standFor(name)
+		}
+	}
+	return w
+}
+
+// open asks another node, and tells it if it was passed over lately.
+func (h *handOff) open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
+	h.watch()
+	return h.node.peers.Open(ctx, name, h.node.standIns.tell(name, ask))
 }
 
 // supersede notes that S3 has said something newer of the key than what this
@@ -156,7 +172,7 @@ func (h *handOff) body(key object.Key, pin object.Pin, floor object.Note, from, 
 func (h *handOff) ask(name string, ask *object.Ask) (a *object.Answer, cancel func(), err error) {
 	ctx, cancel := context.WithCancel(h.node.ctx)
 	timer := time.AfterFunc(handOffWait, cancel)
-	a, err = h.node.peers.Open(ctx, name, h.node.standIns.tell(name, ask))
+	a, err = h.open(ctx, name, ask)
 	if !timer.Stop() && err == nil {
 		closeBody(a)
 		err = object.ErrUnreachable

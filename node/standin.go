@@ -45,7 +45,7 @@ func (s *standIns) passOver(name string) {
 	s.standFor(name)
 }
 
-// standFor notes that somebody passed name over.
+// standFor notes that somebody passed name over, or the ring did.
 func (s *standIns) standFor(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

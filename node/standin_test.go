@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"rookery/internal/s3test"
+	"rookery/node"
 	"rookery/object"
+	"rookery/ring"
 )
 
 // settled is a cluster whose ring changed long ago: nobody is asked for what it
 // holds of another's for that.
-func settled(t *testing.T) *testCluster {
+func settled(t *testing.T, options ...option) *testCluster {
 	t.Helper()
-	c := newCluster(t, three)
+	c := newCluster(t, three, options...)
 	for _, name := range three {
 		key := ownedBy(c, name)
 		c.nodes[name].read(t, get(key), c.put(key, "1", 10, s3test.Meta{}))
@@ -100,6 +102,28 @@ func TestWhatAStandInFetchedIsNotFetchedAgain(t *testing.T) {
 	}
 }
 
+// The owner of a further extent is told as the key's is.
+func TestTheOwnerOfAFurtherExtentIsTold(t *testing.T) {
+	c := settled(t)
+	second := func(key string) []string {
+		return c.ring.Load().Owners(object.Key{Bucket: bucket, Name: key}, 1)
+	}
+	key := "k"
+	for first, _ := c.owner(key); second(key)[0] == first.name(c); first, _ = c.owner(key) {
+		key += "k"
+	}
+	o := c.put(key, "1", 70*mib, s3test.Meta{})
+	owner, successor, last := c.nodes[second(key)[0]], c.nodes[second(key)[1]], c.nodes[second(key)[2]]
+	c.cut(owner, successor)
+	c.cut(owner, last)
+	last.read(t, getRange(key, 65*mib, 67*mib), o)
+	c.settle(t)
+	c.s3.Forget()
+	c.join()
+	last.read(t, getRange(key, 65*mib, 67*mib), o)
+	c.unasked("with the extent's owner back")
+}
+
 // An owner that was cut off knows by itself that others may have stood in for it:
 // it could not reach them.
 func TestWhoReachedNobodyAsksWhoStoodIn(t *testing.T) {
@@ -116,6 +140,33 @@ func TestWhoReachedNobodyAsksWhoStoodIn(t *testing.T) {
 	c.join()
 	owner.read(t, get("k"), o)
 	c.unasked("by the owner, which nobody has asked yet")
+}
+
+// A node that the others lost, and that never knew, is told when it is back: its own
+// ring did not change.
+func TestANodeThatTheRingLostIsTold(t *testing.T) {
+	lost := ring.Build(three).Owners(object.Key{Bucket: bucket, Name: "k"}, 0)[0]
+	own := new(ring.Ring)
+	own.Store(ring.Build(three))
+	c := settled(t, func(c *testCluster) {
+		c.adjustNode = func(o *node.Options) {
+			if o.Name == lost {
+				o.Ring = own
+			}
+		}
+	})
+	o := c.put("k", "1", 3*mib, s3test.Meta{})
+	owner, successor, last := c.places("k")
+	c.cut(owner, successor)
+	c.cut(owner, last)
+	c.members(successor.name(c), last.name(c))
+	last.read(t, get("k"), o)
+	c.settle(t)
+	c.s3.Forget()
+	c.join()
+	c.members(three...)
+	last.read(t, get("k"), o)
+	c.unasked("with its owner back in the ring")
 }
 
 // Where only one node cannot reach an owner, the one that stands in for it asks it
