@@ -23,6 +23,9 @@ const (
 	// handOffWait is how long a former owner may take to begin. It looks into its
 	// own store alone, so one that takes longer is not well.
 	handOffWait = time.Second
+	// ownerWait is how long the owner may take to begin, where this node stands in for
+	// it: the reader has waited for it in vain before, elsewhere.
+	ownerWait = 250 * time.Millisecond
 	// formerOwners is how many nodes are asked at most.
 	formerOwners = 2
 	// maxMoved bounds how many keys are remembered that S3 has told something new
@@ -171,7 +174,11 @@ func (h *handOff) body(key object.Key, pin object.Pin, floor object.Note, from, 
 // others wait for. The caller calls cancel when it is done with the answer.
 func (h *handOff) ask(name string, ask *object.Ask) (a *object.Answer, cancel func(), err error) {
 	ctx, cancel := context.WithCancel(h.node.ctx)
-	timer := time.AfterFunc(handOffWait, cancel)
+	wait := handOffWait
+	if owners := h.node.owners(ask.Key, object.ExtentOf(ask.Range.First)); len(owners) > 0 && owners[0] == name {
+		wait = ownerWait
+	}
+	timer := time.AfterFunc(wait, cancel)
 	a, err = h.open(ctx, name, ask)
 	if !timer.Stop() && err == nil {
 		closeBody(a)
