@@ -1,0 +1,146 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+)
+
+// Violation is an answer that should not have been given.
+type Violation struct {
+	Get Get
+	// Purge is the one that forbids it; nil where the answer is wrong in itself.
+	Purge *Purge
+	Why   string
+}
+
+func (v Violation) String() string {
+	text := fmt.Sprintf("%s at %d–%d (%s): %s", v.Get.Key, v.Get.Invoked, v.Get.Completed, v.Get.Via, v.Why)
+	if v.Purge != nil {
+		text += fmt.Sprintf("; purge of %v at %d–%d", v.Purge.Scopes, v.Purge.Invoked, v.Purge.Completed)
+	}
+	return text
+}
+
+// Verdict is what a check counted.
+type Verdict struct {
+	Overwrites, Purges, Gets int
+	// Complete are the purges that were reported complete and bind.
+	Complete int
+	// Bound are the answers that some purge had something to say about; Newer of
+	// them, those for which the origin had an older version before that purge, so
+	// that it could have been served.
+	Bound, Newer int
+	Violations   []Violation
+}
+
+// Operations is how many there were of all sorts.
+func (v *Verdict) Operations() int { return v.Overwrites + v.Purges + v.Gets }
+
+// Check goes through the history once, in order. It costs O(n log n). Nothing may
+// be recorded meanwhile.
+func (r *Recorder) Check() (*Verdict, error) {
+	v := &Verdict{Purges: len(r.purges), Gets: len(r.gets)}
+	for key, all := range r.overwrites {
+		v.Overwrites += len(all)
+		if err := rising(all); err != nil {
+			return nil, fmt.Errorf("the history of %s is none: %w", key, err)
+		}
+	}
+	complete := make([]*Purge, 0, len(r.purges))
+	for i := range r.purges {
+		if p := &r.purges[i]; !p.Soft && p.Completed != 0 {
+			complete = append(complete, p)
+		}
+	}
+	v.Complete = len(complete)
+	slices.SortFunc(complete, func(a, b *Purge) int { return cmp.Compare(a.Completed, b.Completed) })
+	slices.SortFunc(r.gets, func(a, b Get) int { return cmp.Compare(a.Invoked, b.Invoked) })
+	binding := newBinding()
+	for _, g := range r.gets {
+		for len(complete) > 0 && complete[0].Completed < g.Invoked {
+			binding.add(complete[0])
+			complete = complete[1:]
+		}
+		r.judge(v, binding, g)
+	}
+	return v, nil
+}
+
+// rising reports why the changes of one key do not follow each other.
+func rising(all []Overwrite) error {
+	for i, o := range all {
+		if o.Invoked == 0 || o.Completed <= o.Invoked || o.Version != i+1 {
+			return fmt.Errorf("change %d: version %d, %d–%d", i, o.Version, o.Invoked, o.Completed)
+		}
+		if i > 0 && o.Invoked <= all[i-1].Completed {
+			return fmt.Errorf("version %d begins at %d, before version %d has ended", o.Version, o.Invoked, i)
+		}
+	}
+	return nil
+}
+
+// judge holds one answer to the rule.
+func (r *Recorder) judge(v *Verdict, b *binding, g Get) {
+	all := r.overwrites[g.Key]
+	if g.Wrong != "" {
+		v.Violations = append(v.Violations, Violation{Get: g, Why: g.Wrong})
+		return
+	}
+	var tags []string
+	if g.Version > 0 && g.Version <= len(all) {
+		tags = all[g.Version-1].Tags
+	}
+	p := b.over(g.Key, tags)
+	oldest := 0 // the version that the purge demands; 0 while there was none
+	if p != nil {
+		oldest = versionAt(all, p.Invoked)
+		v.Bound++
+	}
+	if oldest > 1 {
+		v.Newer++
+	}
+	why := served(all, g, oldest)
+	if why == "" {
+		return
+	}
+	v.Violations = append(v.Violations, Violation{Get: g, Purge: p, Why: why})
+}
+
+// served reports what is wrong with the version of an answer that had to be
+// oldest or newer; "" if nothing is.
+func served(all []Overwrite, g Get, oldest int) string {
+	newest := sort.Search(len(all), func(i int) bool { return all[i].Invoked > g.Completed })
+	if g.Version != 0 {
+		switch {
+		case g.Version < 0 || g.Version > newest || all[g.Version-1].Deleted:
+			return fmt.Sprintf("version %d was served, there had been %d", g.Version, newest)
+		case g.Version < oldest:
+			return fmt.Sprintf("version %d was served, version %d had been purged for", g.Version, oldest)
+		}
+		return ""
+	}
+	// Before its first version there was no object either.
+	if oldest == 0 {
+		return ""
+	}
+	for i := oldest - 1; i < newest; i++ {
+		if all[i].Deleted {
+			return ""
+		}
+	}
+	return fmt.Sprintf("no object was found, of versions %d to %d none is a deletion", oldest, newest)
+}
+
+// versionAt returns the newest version that the origin certainly had at a moment;
+// 0 if there was none.
+func versionAt(all []Overwrite, at Moment) int {
+	return sort.Search(len(all), func(i int) bool { return all[i].Completed > at })
+}
+
+// String shows a verdict on one line.
+func (v *Verdict) String() string {
+	return fmt.Sprintf("%d operations: %d overwrites, %d purges (%d complete and hard), %d answers (%d bound by a purge, %d with something older to serve); %d violations",
+		v.Operations(), v.Overwrites, v.Purges, v.Complete, v.Gets, v.Bound, v.Newer, len(v.Violations))
+}
