@@ -16,7 +16,7 @@ type Violation struct {
 }
 
 func (v Violation) String() string {
-	text := fmt.Sprintf("%s at %d–%d (%s): %s", v.Get.Key, v.Get.Invoked, v.Get.Completed, v.Get.Via, v.Why)
+	text := fmt.Sprintf("%s at %d–%d (%s %s): %s", v.Get.Key, v.Get.Invoked, v.Get.Completed, v.Get.Node, v.Get.Via, v.Why)
 	if v.Purge != nil {
 		text += fmt.Sprintf("; purge of %v at %d–%d", v.Purge.Scopes, v.Purge.Invoked, v.Purge.Completed)
 	}
@@ -48,24 +48,54 @@ func (r *Recorder) Check() (*Verdict, error) {
 			return nil, fmt.Errorf("the history of %s is none: %w", key, err)
 		}
 	}
-	complete := make([]*Purge, 0, len(r.purges))
-	for i := range r.purges {
-		if p := &r.purges[i]; !p.Soft && p.Completed != 0 {
-			complete = append(complete, p)
+	begins := r.begins()
+	for _, b := range begins {
+		if b.node == everywhere {
+			v.Complete++
 		}
 	}
-	v.Complete = len(complete)
-	slices.SortFunc(complete, func(a, b *Purge) int { return cmp.Compare(a.Completed, b.Completed) })
 	slices.SortFunc(r.gets, func(a, b Get) int { return cmp.Compare(a.Invoked, b.Invoked) })
-	binding := newBinding()
+	bindings := map[string]*binding{everywhere: newBinding()}
 	for _, g := range r.gets {
-		for len(complete) > 0 && complete[0].Completed < g.Invoked {
-			binding.add(complete[0])
-			complete = complete[1:]
+		for len(begins) > 0 && begins[0].at < g.Invoked {
+			b := begins[0]
+			if bindings[b.node] == nil {
+				bindings[b.node] = newBinding()
+			}
+			bindings[b.node].add(b.purge)
+			begins = begins[1:]
 		}
-		r.judge(v, binding, g)
+		r.judge(v, bindings, g)
 	}
 	return v, nil
+}
+
+// begin is that a purge binds a node from a moment on.
+type begin struct {
+	at    Moment
+	node  string
+	purge *Purge
+}
+
+// everywhere stands for all nodes.
+const everywhere = ""
+
+// begins returns from when on the purges bind, in order.
+func (r *Recorder) begins() (all []begin) {
+	for i := range r.purges {
+		p := &r.purges[i]
+		if p.Soft {
+			continue
+		}
+		if p.Completed != 0 {
+			all = append(all, begin{p.Completed, everywhere, p})
+		}
+		for _, s := range p.Seen {
+			all = append(all, begin{s.At, s.Node, p})
+		}
+	}
+	slices.SortFunc(all, func(a, b begin) int { return cmp.Compare(a.at, b.at) })
+	return all
 }
 
 // rising reports why the changes of one key do not follow each other.
@@ -82,7 +112,7 @@ func rising(all []Overwrite) error {
 }
 
 // judge holds one answer to the rule.
-func (r *Recorder) judge(v *Verdict, b *binding, g Get) {
+func (r *Recorder) judge(v *Verdict, bindings map[string]*binding, g Get) {
 	all := r.overwrites[g.Key]
 	if g.Wrong != "" {
 		v.Violations = append(v.Violations, Violation{Get: g, Why: g.Wrong})
@@ -92,7 +122,10 @@ func (r *Recorder) judge(v *Verdict, b *binding, g Get) {
 	if g.Version > 0 && g.Version <= len(all) {
 		tags = all[g.Version-1].Tags
 	}
-	p := b.over(g.Key, tags)
+	p := bindings[everywhere].over(g.Key, tags)
+	if own := bindings[g.Node]; own != nil {
+		p = later(p, own.over(g.Key, tags))
+	}
 	oldest := 0 // the version that the purge demands; 0 while there was none
 	if p != nil {
 		oldest = versionAt(all, p.Invoked)

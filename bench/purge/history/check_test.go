@@ -104,6 +104,25 @@ func TestStories(t *testing.T) {
 			s.Purge(Purge{Scopes: []purge.Scope{scope(purge.All, "", "")}, Invoked: s.Now()})
 			s.get(catKey, 1)
 		}, ""},
+		{"in place at the node that is asked", func(s *story) {
+			s.change(catKey)
+			s.change(catKey)
+			s.Purge(Purge{Scopes: []purge.Scope{scope(purge.All, "", "")}, Invoked: s.Now(), Seen: []Sight{{"rook-1", s.Now()}}})
+			s.Get(Get{Key: catKey, Version: 1, Node: "rook-1", Invoked: s.Now(), Completed: s.Now()})
+		}, "version 1 was served"},
+		{"in place at another node", func(s *story) {
+			s.change(catKey)
+			s.change(catKey)
+			s.Purge(Purge{Scopes: []purge.Scope{scope(purge.All, "", "")}, Invoked: s.Now(), Seen: []Sight{{"rook-1", s.Now()}}})
+			s.Get(Get{Key: catKey, Version: 1, Node: "rook-0", Invoked: s.Now(), Completed: s.Now()})
+		}, ""},
+		{"in place at the node after it was asked", func(s *story) {
+			s.change(catKey)
+			s.change(catKey)
+			invoked, asked := s.Now(), s.Now()
+			s.Purge(Purge{Scopes: []purge.Scope{scope(purge.All, "", "")}, Invoked: invoked, Seen: []Sight{{"rook-1", s.Now()}}})
+			s.Get(Get{Key: catKey, Version: 1, Node: "rook-1", Invoked: asked, Completed: s.Now()})
+		}, ""},
 		{"soft", func(s *story) {
 			s.change(catKey)
 			s.change(catKey)
@@ -239,6 +258,8 @@ var someKeys = func() (keys []object.Key) {
 	return keys
 }()
 
+var someNodes = []string{"rook-0", "rook-1"}
+
 func someScope(r *rand.Rand) purge.Scope {
 	key := someKeys[r.IntN(len(someKeys))]
 	switch kind := purge.Kind(1 + r.IntN(5)); kind {
@@ -277,11 +298,14 @@ func random(r *rand.Rand, n int) *Recorder {
 		case 2:
 			p := Purge{Scopes: []purge.Scope{someScope(r), someScope(r)}[:1+r.IntN(2)], Soft: r.IntN(6) == 0, Invoked: now}
 			open = append(open, func() {
-				p.Completed = rec.Now()
+				p.Seen = []Sight{{someNodes[r.IntN(2)], rec.Now()}, {someNodes[r.IntN(2)], rec.Now()}}[:r.IntN(3)]
+				if r.IntN(3) > 0 {
+					p.Completed = rec.Now()
+				}
 				rec.Purge(p)
 			})
 		default:
-			g := Get{Key: key, Version: max(0, latest[key]-r.IntN(3)), Invoked: now}
+			g := Get{Key: key, Version: max(0, latest[key]-r.IntN(3)), Node: someNodes[r.IntN(2)], Invoked: now}
 			open = append(open, func() {
 				g.Completed = rec.Now()
 				rec.Get(g)
@@ -320,8 +344,11 @@ func legal(r *Recorder, g Get) bool {
 	}
 	oldest := 0
 	for _, p := range r.purges {
-		binds := !p.Soft && p.Completed != 0 && p.Completed < g.Invoked
-		if !binds || !slices.ContainsFunc(p.Scopes, func(s purge.Scope) bool { return covers(s, g.Key, tags) }) {
+		binds := p.Completed != 0 && p.Completed < g.Invoked
+		for _, s := range p.Seen {
+			binds = binds || s.Node == g.Node && s.At < g.Invoked
+		}
+		if p.Soft || !binds || !slices.ContainsFunc(p.Scopes, func(s purge.Scope) bool { return covers(s, g.Key, tags) }) {
 			continue
 		}
 		for _, o := range all {

@@ -3,8 +3,9 @@
 //
 // The rule: a purge that was reported complete before a GET was asked binds that
 // GET. It must be served the version that the origin had when the purge was asked
-// for, or a newer one. Staleness that no purge forbids is legal, and so is any
-// answer that says it is an error; soft purges bind nobody. Beside that every
+// for, or a newer one. So does a purge, complete or not, that the very node which
+// is asked had in place before. Staleness that no purge forbids is legal, and so is
+// any answer that says it is an error; soft purges bind nobody. Beside that every
 // answer must be one version, whole, and one that there has been.
 //
 // Nothing here reads a clock: a Recorder counts, and what one goroutine has seen
@@ -40,18 +41,27 @@ type Purge struct {
 	Soft   bool
 	// Completed is when it was reported complete; never if it was not.
 	Invoked, Completed Moment
+	// Seen are nodes that were known to have it in place.
+	Seen []Sight
+}
+
+// Sight is that a node had a purge in place.
+type Sight struct {
+	Node string
+	At   Moment
 }
 
 // Get is one answer that was no error.
 type Get struct {
 	Key     object.Key
-	Version int // that was served; 0 when the answer was that there is no object
+	Version int    // that was served; 0 when the answer was that there is no object
+	Node    string // that was asked
 	Invoked Moment
 	// Completed is when the answer was known.
 	Completed Moment
 	// Wrong is why the answer is not one version, whole; "" if it is.
 	Wrong string
-	// Via says for people how the answer came about: the node, the source.
+	// Via says for people how the answer came about.
 	Via string
 }
 

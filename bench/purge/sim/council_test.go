@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -24,8 +25,12 @@ type council interface {
 
 // seat is one process's part in the council.
 type seat interface {
-	// purge reports whether the order is complete within the wait.
-	purge(ctx context.Context, order *purge.Order, wait time.Duration) (complete bool, err error)
+	// purge returns the order's number as soon as it has one, and waits no longer
+	// than that; it has number 0 if that is not known.
+	purge(ctx context.Context, order *purge.Order) (number object.Note, err error)
+	// complete waits until the purge is complete. An error says that it is not known
+	// to be.
+	complete(ctx context.Context, order *purge.Order, number object.Note) error
 	// leave ends it, as abruptly as a process ends.
 	leave()
 }
@@ -77,7 +82,7 @@ func (m *model) add(e entry) object.Note {
 
 func (m *model) trim(bucket string) {
 	m.mu.Lock()
-	mark := uint64(len(m.log)) * 9 / 10
+	mark := uint64(max(0, len(m.log)-mathrand.IntN(5)))
 	m.mu.Unlock()
 	m.add(entry{bucket: bucket, mark: mark})
 }
@@ -218,29 +223,24 @@ func (s *modelSeat) grant(ctx context.Context) error {
 	return nil
 }
 
-func (s *modelSeat) purge(ctx context.Context, order *purge.Order, wait time.Duration) (bool, error) {
+func (s *modelSeat) purge(ctx context.Context, order *purge.Order) (object.Note, error) {
 	m, net := s.model, s.model.world.network
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
 	if err := net.travel(ctx, s.host, m.place); err != nil {
-		return false, err
+		return object.Note{}, err
 	}
 	m.mu.Lock()
 	closed := m.closed
 	m.mu.Unlock()
 	if closed {
-		return false, errNewCouncil
+		return object.Note{}, errNewCouncil
 	}
 	number := m.add(entry{order: order})
-	if err := net.travel(ctx, m.place, s.host); err != nil {
-		return false, err
-	}
-	return s.complete(ctx, number)
+	return number, net.travel(ctx, m.place, s.host)
 }
 
 // complete waits until every node has reported the number, or none that has not
 // can hold a lease.
-func (s *modelSeat) complete(ctx context.Context, number object.Note) (bool, error) {
+func (s *modelSeat) complete(ctx context.Context, _ *purge.Order, number object.Note) error {
 	m := s.model
 	excused := time.NewTimer(lease * 11 / 10)
 	defer excused.Stop()
@@ -253,16 +253,16 @@ func (s *modelSeat) complete(ctx context.Context, number object.Note) (bool, err
 		m.mu.Unlock()
 		switch {
 		case !same:
-			return false, errNewCouncil
+			return errNewCouncil
 		case all:
-			return true, s.host.gate.pass(ctx)
+			return s.host.gate.pass(ctx)
 		}
 		select {
 		case <-moved:
 		case <-excused.C:
-			return true, s.host.gate.pass(ctx)
+			return s.host.gate.pass(ctx)
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

@@ -31,6 +31,7 @@ type host struct {
 	name  string
 	world *world
 	gate  gate
+	lag   atomic.Int64 // nanoseconds that a message from or to it takes longer
 	ring  ring.Ring // as this host sees it
 	// began and rate are its clock: the rates of two hosts differ by 8 % at most.
 	began time.Time
@@ -38,11 +39,13 @@ type host struct {
 
 	struck  sync.Mutex // held by what happens to the host
 	disk    *vfs.MemFS // guarded by struck
+	lives   int        // guarded by struck
 	process atomic.Pointer[instance]
 }
 
 // instance is one life of a host's process.
 type instance struct {
+	name  string // of this life
 	node  *node.Node
 	store *store.Store
 	state *purge.State
@@ -86,7 +89,8 @@ func (h *host) start() error {
 	if err != nil {
 		return errors.Join(err, n.Close(), s.Close())
 	}
-	h.process.Store(&instance{node: n, store: s, state: state, seat: place})
+	h.lives++
+	h.process.Store(&instance{name: fmt.Sprintf("%s life %d", h.name, h.lives), node: n, store: s, state: state, seat: place})
 	return nil
 }
 

@@ -111,7 +111,7 @@ func (w *world) one(r *rand.Rand) {
 		w.overwrite(r, key)
 		w.purge(r, w.any(r), scopes, false)
 		for range 2 {
-			w.get(r, w.any(r), key)
+			w.get(r, w.any(r), w.under(r, scopes))
 		}
 		w.left.Add(-4)
 	default:
@@ -124,24 +124,57 @@ func (w *world) any(r *rand.Rand) string { return hostNames[r.IntN(len(hostNames
 // purge asks a host to purge and waits until it is complete, or for as long as
 // the client will wait.
 func (w *world) purge(r *rand.Rand, name string, scopes []purge.Scope, soft bool) {
-	h := w.hosts[name]
+	h, began := w.hosts[name], time.Now()
 	order := &purge.Order{ID: strconv.FormatInt(w.serial.Add(1), 10), Scopes: scopes, Soft: soft}
 	p := history.Purge{Scopes: scopes, Soft: soft, Invoked: w.record.Now()}
-	began := time.Now()
-	wait := 4*lease + time.Duration(r.Int64N(int64(lease)))
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer func() { w.record.Purge(p) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 4*lease+time.Duration(r.Int64N(int64(lease))))
 	defer cancel()
-	complete := false
-	if i := h.running(); i != nil && h.gate.pass(ctx) == nil {
-		complete, _ = i.seat.purge(ctx, order, wait) // one that fails is not complete
+	i := h.running()
+	if i == nil || h.gate.pass(ctx) != nil {
+		return
 	}
-	if complete {
-		p.Completed = w.record.Now()
-		w.counts.mu.Lock()
-		w.counts.took = append(w.counts.took, time.Since(began))
-		w.counts.mu.Unlock()
+	number, err := i.seat.purge(ctx, order)
+	if err != nil || h.gate.pass(ctx) != nil {
+		return
 	}
-	w.record.Purge(p)
+	if r.IntN(4) == 0 { // it may not be complete, and binds where it is in place
+		p.Seen = w.sights(number)
+		for range 4 {
+			w.get(r, w.any(r), w.under(r, scopes))
+		}
+	}
+	if i.seat.complete(ctx, order, number) != nil || h.gate.pass(ctx) != nil {
+		return
+	}
+	p.Completed = w.record.Now()
+	w.counts.mu.Lock()
+	defer w.counts.mu.Unlock()
+	w.counts.took = append(w.counts.took, time.Since(began))
+}
+
+// sights are the nodes that have a purge in place.
+func (w *world) sights(number object.Note) (all []history.Sight) {
+	for _, h := range w.hosts {
+		if i := h.running(); i != nil {
+			if n := i.state.Note(); n.Council == number.Council && n.Applied >= number.Applied {
+				all = append(all, history.Sight{Node: i.name, At: w.record.Now()})
+			}
+		}
+	}
+	return all
+}
+
+// under picks a key that the scopes may cover.
+func (w *world) under(r *rand.Rand, scopes []purge.Scope) object.Key {
+	s := scopes[r.IntN(len(scopes))]
+	for range 20 {
+		key := w.keys[r.IntN(len(w.keys))]
+		if (s.Bucket == "" || s.Bucket == key.Bucket) && (s.Kind == purge.Tag || strings.HasPrefix(key.Name, s.Name)) {
+			return key
+		}
+	}
+	return w.keys[r.IntN(len(w.keys))]
 }
 
 // get reads through a host and notes what it says. It reports whether it gave an
@@ -159,15 +192,14 @@ func (w *world) get(r *rand.Rand, name string, key object.Key) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
-	g := history.Get{Key: key, Invoked: w.record.Now(), Via: name}
+	g := history.Get{Key: key, Node: name, Invoked: w.record.Now()}
 	err := w.ask(ctx, w.hosts[name], ask, &g)
 	g.Completed = w.record.Now()
 	w.counts.mu.Lock()
 	if err != nil {
 		w.counts.refused++
 	} else {
-		_, how, _ := strings.Cut(g.Via, " ")
-		w.counts.answered[how]++
+		w.counts.answered[g.Via]++
 	}
 	w.counts.mu.Unlock()
 	if err == nil {
@@ -186,11 +218,12 @@ func (w *world) ask(ctx context.Context, h *host, ask *object.Ask, g *history.Ge
 	if i == nil {
 		return errLost
 	}
+	g.Node = i.name
 	a, err := i.node.Open(ctx, ask)
 	var refused *object.OriginError
 	switch {
 	case errors.As(err, &refused) && refused.Status == http.StatusNotFound:
-		g.Via += " absent"
+		g.Via = "absent"
 		return h.gate.pass(ctx)
 	case err != nil:
 		return err
@@ -198,7 +231,7 @@ func (w *world) ask(ctx context.Context, h *host, ask *object.Ask, g *history.Ge
 	if a.Body != nil {
 		defer a.Body.Close()
 	}
-	g.Via += fmt.Sprintf(" %v from %v (%v)", a.Outcome, a.Source, a.OwnerSource)
+	g.Via = fmt.Sprintf("%v from %v (%v)", a.Outcome, a.Source, a.OwnerSource)
 	v := w.things.numbered(ask.Key, a.Info.Get(versionHeader))
 	if v == nil {
 		g.Wrong = fmt.Sprintf("an answer of no version: %v", a.Info.Header)

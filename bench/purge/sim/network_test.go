@@ -27,21 +27,24 @@ type gate struct {
 	open chan struct{} // nil while it is open, else closed when it opens
 }
 
-func (g *gate) stop() {
+// stop and goOn never fail; what is done to a host may.
+func (g *gate) stop() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open == nil {
 		g.open = make(chan struct{})
 	}
+	return nil
 }
 
-func (g *gate) goOn() {
+func (g *gate) goOn() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open != nil {
 		close(g.open)
 		g.open = nil
 	}
+	return nil
 }
 
 // pass waits while the process is stopped.
@@ -114,7 +117,8 @@ func (n *network) travel(ctx context.Context, from, to *host) error {
 	if err := from.gate.pass(ctx); err != nil {
 		return err
 	}
-	if err := rest(ctx, rand.N(latency)); err != nil {
+	slow := time.Duration(max(from.lag.Load(), to.lag.Load()))
+	if err := rest(ctx, rand.N(latency+slow)); err != nil {
 		return err
 	}
 	if !n.reaches(from.name, to.name) {

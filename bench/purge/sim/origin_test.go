@@ -22,6 +22,8 @@ const (
 	tagHeader     = "X-Amz-Meta-Cache-Tag"
 	// originTakes is how long S3 takes to answer at the most, and again for a body.
 	originTakes = 40 * time.Millisecond
+	// slowOneIn parts of S3's time are as long as a lease.
+	slowOneIn = 200
 )
 
 // version is what S3 has of a key from one overwrite to the next.
@@ -38,6 +40,7 @@ type version struct {
 type things struct {
 	record *history.Recorder
 	away   atomic.Bool // every request fails
+	prompt atomic.Bool // no request is slow
 
 	mu       sync.Mutex
 	versions map[object.Key][]*version
@@ -105,12 +108,12 @@ type origin struct {
 
 // takes lets a part of S3's time pass on the way through the node's gate.
 func (o *origin) takes(ctx context.Context) error {
-	timer := time.NewTimer(rand.N(originTakes / 2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return ctx.Err()
+	long := originTakes / 2
+	if rand.IntN(slowOneIn) == 0 && !o.things.prompt.Load() {
+		long = 2 * lease
+	}
+	if err := rest(ctx, rand.N(long)); err != nil {
+		return err
 	}
 	return o.host.gate.pass(ctx)
 }

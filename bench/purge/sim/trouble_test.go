@@ -2,93 +2,75 @@ package sim
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 )
+
+// troubles are all that may happen, the frequent ones several times.
+var troubles = []func(*world, context.Context, *rand.Rand){
+	kill, kill, restart, stop, stop, stop, split, split, turn, turn, trim, trim, lag, lag, originAway, newCouncil,
+}
 
 // trouble brings about whatever may happen to a cluster, until ctx ends, and waits
 // until all of it is over.
 func (w *world) trouble(ctx context.Context, r *rand.Rand) {
-	var all sync.WaitGroup
-	defer all.Wait()
-	for rest(ctx, time.Duration(r.Int64N(int64(time.Second)))) == nil {
-		h := w.hosts[w.any(r)]
-		long := time.Duration(r.Int64N(int64(3 * lease)))
-		switch r.IntN(12) {
-		case 0, 1:
-			all.Go(func() { w.strike(ctx, "kill", h, long, h.kill, h.start) })
-		case 2:
-			all.Go(func() { w.strike(ctx, "restart", h, long/4, h.end, h.start) })
-		case 3, 4, 5:
-			all.Go(func() { w.strike(ctx, "stop", h, long, stopped(h), goneOn(h)) })
-		case 6, 7:
-			side := slices.Clone(append(hostNames, "council"))
-			r.Shuffle(len(side), func(i, k int) { side[i], side[k] = side[k], side[i] })
-			at := 1 + r.IntN(len(side)-1)
-			w.noted("split")
-			w.network.split(side[:at], side[at:])
-			_ = rest(ctx, long)
-			w.network.heal()
-		case 8, 9:
-			w.turn(r)
-		case 10:
-			w.noted("S3 away")
-			w.things.away.Store(true)
-			_ = rest(ctx, long/8)
-			w.things.away.Store(false)
-		default:
-			if r.IntN(10) > 0 {
-				w.noted("trim")
-				w.council.trim(longBucket)
-				continue
+	defer w.striking.Wait()
+	for {
+		for _, i := range r.Perm(len(troubles)) {
+			if rest(ctx, time.Duration(r.Int64N(int64(time.Second)))) != nil {
+				return
 			}
-			w.noted("new council")
-			w.council.found(ctx)
+			troubles[i](w, ctx, r)
 		}
 	}
 }
 
-func (w *world) noted(what string) {
-	w.counts.mu.Lock()
-	defer w.counts.mu.Unlock()
-	w.counts.troubles[what]++
+// long is how long something goes on: longer than a lease, often enough.
+func long(r *rand.Rand) time.Duration { return time.Duration(r.Int64N(int64(3 * lease))) }
+
+func kill(w *world, ctx context.Context, r *rand.Rand) {
+	h := w.hosts[w.any(r)]
+	w.strike(ctx, "kill", h, long(r), h.kill, h.start)
 }
 
-func stopped(h *host) func() error {
-	return func() error {
-		h.gate.stop()
-		return nil
-	}
+func restart(w *world, ctx context.Context, r *rand.Rand) {
+	h := w.hosts[w.any(r)]
+	w.strike(ctx, "restart", h, long(r)/4, h.end, h.start)
 }
 
-func goneOn(h *host) func() error {
-	return func() error {
-		h.gate.goOn()
-		return nil
-	}
+func stop(w *world, ctx context.Context, r *rand.Rand) {
+	h := w.hosts[w.any(r)]
+	w.strike(ctx, "stop", h, long(r), h.gate.stop, h.gate.goOn)
 }
 
-// strike does something to a host to which nothing happens at present, and undoes
-// it after a time.
-func (w *world) strike(ctx context.Context, what string, h *host, long time.Duration, strike, heal func() error) {
-	if !h.struck.TryLock() {
-		return
+// lag makes messages slow, each as it comes: of two, the second may be there first.
+func lag(w *world, ctx context.Context, r *rand.Rand) {
+	h, by := w.hosts[w.any(r)], long(r)/2
+	set := func(d time.Duration) func() error {
+		return func() error {
+			h.lag.Store(int64(d))
+			return nil
+		}
 	}
-	defer h.struck.Unlock()
-	w.noted(what)
-	if err := strike(); err != nil {
-		w.fail(err)
-	}
-	_ = rest(ctx, long)
-	if err := heal(); err != nil {
-		w.fail(err)
-	}
+	w.strike(ctx, "lag", h, long(r), set(by), set(0))
+}
+
+// split cuts the network in two; on which side the council's list is, is chance.
+func split(w *world, ctx context.Context, r *rand.Rand) {
+	w.noted("split")
+	all := append(slices.Clone(hostNames), "council")
+	r.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	at := 1 + r.IntN(len(all)-1)
+	w.network.split(all[:at], all[at:])
+	_ = rest(ctx, long(r))
+	w.network.heal()
 }
 
 // turn changes the ring, on all hosts or on some of them alone.
-func (w *world) turn(r *rand.Rand) {
+func turn(w *world, _ context.Context, r *rand.Rand) {
 	w.noted("ring")
 	to := w.rings[len(w.rings)-1]
 	if r.IntN(3) > 0 {
@@ -100,4 +82,44 @@ func (w *world) turn(r *rand.Rand) {
 			w.hosts[name].ring.Store(to)
 		}
 	}
+}
+
+func trim(w *world, _ context.Context, _ *rand.Rand) {
+	w.noted("trim")
+	w.council.trim(longBucket)
+}
+
+func originAway(w *world, ctx context.Context, r *rand.Rand) {
+	w.noted("S3 away")
+	w.things.away.Store(true)
+	_ = rest(ctx, long(r)/8)
+	w.things.away.Store(false)
+}
+
+func newCouncil(w *world, ctx context.Context, _ *rand.Rand) {
+	w.noted("new council")
+	w.council.found(ctx)
+}
+
+func (w *world) noted(what string) {
+	w.counts.mu.Lock()
+	defer w.counts.mu.Unlock()
+	w.counts.troubles[what]++
+}
+
+// strike does something to a host to which nothing happens at present, and undoes
+// it after a time.
+func (w *world) strike(ctx context.Context, what string, h *host, long time.Duration, strike, heal func() error) {
+	w.striking.Go(func() {
+		if !h.struck.TryLock() {
+			return
+		}
+		defer h.struck.Unlock()
+		w.noted(what)
+		err := strike()
+		_ = rest(ctx, long)
+		if err = errors.Join(err, heal()); err != nil {
+			w.fail(fmt.Errorf("%s of %s: %w", what, h.name, err))
+		}
+	})
 }

@@ -30,7 +30,9 @@ type world struct {
 	serial  atomic.Int64 // of purges
 	counts  counts
 	failing sync.Once
-	defect  atomic.Pointer[error] // of the simulation, or a node that does not start
+	// striking is what is being done to hosts.
+	striking sync.WaitGroup
+	defect   atomic.Pointer[error] // of the simulation, or a node that does not start
 }
 
 // counts are what there was beside the history.
@@ -76,9 +78,8 @@ func (w *world) close() error {
 	w.network.heal()
 	var errs []error
 	for _, h := range w.hosts {
-		h.gate.goOn()
 		h.struck.Lock()
-		errs = append(errs, h.end())
+		errs = append(errs, h.gate.goOn(), h.end())
 		h.struck.Unlock()
 	}
 	return errors.Join(errs...)
@@ -117,8 +118,8 @@ func (w *world) run(seed uint64, operations, clients int) error {
 // everything through everybody.
 func (w *world) calm(r *rand.Rand) error {
 	w.network.heal()
-	w.things.away.Store(false)
-	time.Sleep(3 * lease)
+	w.things.prompt.Store(true)
+	time.Sleep(5 * lease)
 	w.purge(r, hostNames[0], everything, false)
 	for _, key := range w.keys {
 		for _, name := range hostNames {
