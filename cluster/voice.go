@@ -20,7 +20,7 @@ func (o *Options) introduction(gossip netip.Addr) (*meta, error) {
 	}
 	m := &meta{
 		protocol: o.PeerProtocol, protocolMin: o.PeerProtocolMin,
-		zone: o.Zone, version: o.Version, peerAddress: peer, fingerprint: o.Fingerprint,
+		zone: o.Zone, version: o.Version, peerAddress: peer, fingerprint: o.Fingerprint, disk: o.Disk,
 	}
 	if n := len(m.encode()); n > memberlist.MetaMaxSize {
 		return nil, fmt.Errorf("zone, version, peer address and fingerprint take %d bytes of metadata, %d are to be had", n, memberlist.MetaMaxSize)

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"rookery/object"
 )
 
 // Config is a checked configuration. It is a plain value: treat it as immutable
@@ -74,12 +76,7 @@ type Cache struct {
 }
 
 // Freshness is how long an entry is believed (RFC 9111 §4.2, RFC 5861).
-type Freshness struct {
-	Default              time.Duration // fresh for, where the origin does not say
-	StaleWhileRevalidate time.Duration // after that, served while S3 is being asked
-	StaleIfError         time.Duration // after that, served while S3 does not answer
-	Negative             time.Duration // how long a 404 or 403 is believed
-}
+type Freshness = object.Freshness
 
 // Bucket is a route: where clients find it and where its objects are.
 type Bucket struct {
@@ -91,6 +88,10 @@ type Bucket struct {
 	Freshness  Freshness
 	// StaleWithoutLease waives the purge promise while the node is cut off.
 	StaleWithoutLease bool
+	// ClientCacheControl: what a client's Cache-Control asks for is done.
+	ClientCacheControl bool
+	// ResponseOverrides: the response-* parameters of a request are applied.
+	ResponseOverrides bool
 }
 
 // S3 is a bucket's origin.
@@ -173,7 +174,8 @@ func defaults() *Config {
 				Default:              time.Hour,
 				StaleWhileRevalidate: time.Minute,
 				StaleIfError:         24 * time.Hour,
-				Negative:             10 * time.Second,
+				NotFound:             10 * time.Second,
+				Forbidden:            10 * time.Second,
 			},
 		},
 		Log:    Log{Level: slog.LevelInfo, Access: true},

@@ -49,7 +49,7 @@ buckets:
 func TestDefaults(t *testing.T) {
 	got := mustParse(t, smallest, environment())
 	freshness := Freshness{
-		Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second,
+		Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, NotFound: 10 * time.Second, Forbidden: 10 * time.Second,
 	}
 	want := &Config{
 		Node:   Node{Name: "n", DataDir: "/var/lib/rookery"},
@@ -115,7 +115,9 @@ buckets:
         - {name: near, bucket: copy, region: eu-central-1}
     auth: {enabled: false}
     cache:
-      freshness: {default: 30s}
+      freshness: {default: 30s, ignore_origin: true, negative_403: 3s, override: {fresh: 0s, stale_if_error: 1m}, max: {fresh: 24h, stale_while_revalidate: 2m}}
+      client_cache_control: true
+    response_overrides: true
   - name: rest
     path_prefix: /
     s3: {bucket: other, anonymous: true}
@@ -128,9 +130,12 @@ func everythingEnvironment() Getenv {
 
 func TestEveryKeyArrives(t *testing.T) {
 	got := mustParse(t, everything, everythingEnvironment())
-	freshness := Freshness{Default: 10 * time.Minute, StaleIfError: time.Hour, Negative: time.Second}
+	freshness := Freshness{Default: 10 * time.Minute, StaleIfError: time.Hour, NotFound: time.Second, Forbidden: time.Second}
 	own := freshness
-	own.Default = 30 * time.Second
+	own.Default, own.IgnoreOrigin, own.Forbidden = 30*time.Second, true, 3*time.Second
+	never, minute, two, day := time.Duration(0), time.Minute, 2*time.Minute, 24*time.Hour
+	own.Override.Fresh, own.Override.StaleIfError = &never, &minute
+	own.Max.Fresh, own.Max.StaleWhileRevalidate = &day, &two
 	want := &Config{
 		Node:   Node{Name: "rook-1", Zone: "eu-1a", DataDir: "/data"},
 		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777},
@@ -146,7 +151,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
 		Buckets: []Bucket{
 			{
-				Name: "products", PathPrefix: "/shop/products", Freshness: own,
+				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, ResponseOverrides: true,
 				S3: S3{
 					Place: Place{
 						Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // question is what a reader wants of S3.
@@ -34,6 +35,11 @@ type call struct {
 	// hold: the info is not in the store (yet), so the call stays joinable until
 	// its run has ended. Set before done is closed.
 	hold bool
+	// sent: S3 has been asked, or a former owner. Who comes after that cannot tell
+	// what S3 says now from its answer. Guarded by Node.mu.
+	sent bool
+	// note was taken before S3 was asked, the last time. Guarded by Node.mu.
+	note object.Note
 	// handed: S3 was not asked. A former owner has told the info, which may be stale.
 	handed bool
 
@@ -41,17 +47,27 @@ type call struct {
 	left bool // the call's place in its run was given back; guarded by Node.mu
 }
 
+// need is what a reader wants to hear about a key.
+type need struct {
+	question question
+	// seen is when the info was confirmed that the reader found and could not use;
+	// zero if it found none.
+	seen time.Time
+	// now: only what S3 says after the reader came will do. It may have purged
+	// without this node's hearing of it.
+	now bool
+}
+
 // ask returns the answer of the call in progress for the key, or of a new one.
-// seen is when the info was confirmed that the reader found and could not use;
-// zero if it found none. When the reader has its place in the call's run, or wants
-// none, it lets go of the call.
-func (n *Node) ask(ctx context.Context, key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
+// When the reader has its place in the call's run, or wants none, it lets go of the
+// call.
+func (n *Node) ask(ctx context.Context, key object.Key, w need) (c *call, joined bool, err error) {
 	if err := n.gate.enter(); err != nil {
 		return nil, false, err
 	}
 	defer n.gate.leave()
 	for {
-		if c, joined, err = n.call(key, q, seen); err != nil {
+		if c, joined, err = n.call(key, w); err != nil {
 			return nil, false, err
 		}
 		select {
@@ -64,32 +80,68 @@ func (n *Node) ask(ctx context.Context, key object.Key, q question, seen time.Ti
 			n.letGo(c)
 			return nil, joined, c.err
 		}
-		if !c.handed || seen.IsZero() {
+		switch {
+		case c.handed && !w.seen.IsZero(): // it told what this reader has seen: S3 is still to be asked
+		case joined && n.judge(key, c.info) == purge.Dead: // by a tag, which nobody knew of before
+		default:
 			return c, joined, nil
 		}
-		n.letGo(c) // it told what this reader has seen: S3 is still to be asked
+		n.letGo(c)
 	}
 }
 
 // call returns the call in progress for the key, or starts one. The caller lets
 // go of it.
-func (n *Node) call(key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
+func (n *Node) call(key object.Key, w need) (c *call, joined bool, err error) {
 	h := key.Hash()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c, joined = n.calls[h]; joined && (n.over(c, key) || q == onlyBytes && !c.whole) {
+	if c, joined = n.calls[h]; joined && !n.answers(c, key, w) {
 		joined = false
 	}
 	if !joined {
 		if n.ctx.Err() != nil {
 			return nil, false, errClosed
 		}
-		c = &call{done: make(chan struct{}), whole: q != theInfo, refs: 1}
+		c = &call{done: make(chan struct{}), whole: w.question != theInfo, refs: 1}
 		n.calls[h] = c
-		n.work.Go(func() { n.answer(c, key, seen) })
+		n.work.Go(func() { n.answer(c, key, w) })
 	}
 	c.refs++
 	return c, joined, nil
+}
+
+// answers reports whether a reader may join the call in progress: one that came
+// before S3 was asked, or one that knows of every purge since. Node.mu is held.
+func (n *Node) answers(c *call, key object.Key, w need) bool {
+	switch {
+	case n.over(c, key), w.question == onlyBytes && !c.whole:
+		return false
+	case !c.sent:
+		return true
+	}
+	return !w.now && !n.outrun(c, key)
+}
+
+// outrun reports whether a purge over the key is newer than the call. Node.mu is
+// held.
+func (n *Node) outrun(c *call, key object.Key) bool {
+	select {
+	case <-c.done:
+		if c.info != nil { // whose tags are known
+			return n.judge(key, c.info) == purge.Dead
+		}
+	default:
+	}
+	return purge.DeadUnder(c.note, n.floor(key, nil))
+}
+
+// send notes that S3 is asked now, and which purges are known before it is.
+func (n *Node) send(c *call) object.Note {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.sent, c.note = true, n.purges.Note()
+	return c.note
 }
 
 // over reports whether nothing more comes of the call: its GET has ended, or has
@@ -147,10 +199,10 @@ func (n *Node) takeBypass(c *call) *opened {
 // answer publishes what S3 says. The call stays joinable until the outcome can be
 // found elsewhere: in the store or, for a version without a strong ETag, until
 // its only GET has ended.
-func (n *Node) answer(c *call, key object.Key, seen time.Time) {
+func (n *Node) answer(c *call, key object.Key, w need) {
 	// The reader looked before this call began. Another one may have ended between
 	// the two: its answer is this one's.
-	if !n.toldMeanwhile(c, key, seen) && !n.toldByFormer(c, key, seen) {
+	if w.now || !n.toldMeanwhile(c, key, w.seen) && !n.toldByFormer(c, key, w.seen) {
 		n.askS3(c, key)
 	}
 	if !c.hold {
@@ -168,7 +220,7 @@ func (n *Node) answer(c *call, key object.Key, seen time.Time) {
 // one seen.
 func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time) bool {
 	info, ok := n.store.Info(key)
-	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, c.whole) {
+	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, c.whole) || n.judge(key, &info) != purge.Alive {
 		return false
 	}
 	c.info = &info
@@ -184,6 +236,7 @@ func (n *Node) toldByFormer(c *call, key object.Key, seen time.Time) bool {
 	if _, ok := n.store.Info(key); ok {
 		return false
 	}
+	n.send(c)
 	c.info = n.handOff.info(key)
 	c.handed = c.info != nil
 	if c.handed && n.stands(c, key) {
@@ -210,7 +263,7 @@ func (n *Node) askS3(c *call, key object.Key) {
 	}
 	c.err = asOrigin(err)
 	if n.stands(c, key) {
-		n.remember(key, c.err)
+		n.remember(key, c.err, c.note)
 	}
 }
 
@@ -227,6 +280,7 @@ func (n *Node) endCall(c *call, key object.Key) {
 // head asks S3 for the info alone, and keeps it.
 func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	n.retries[key.Bucket].budget.asked()
+	note := n.send(c)
 	info, err := n.buckets[key.Bucket].Origin.Head(n.ctx, key, "")
 	if err != nil {
 		return nil, err
@@ -234,6 +288,7 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	if !info.Strong() {
 		info.Version = object.OnlyVersion()
 	}
+	info.Note = note
 	n.learn(c, key, info)
 	return info, nil
 }
@@ -241,18 +296,20 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 // askWhole starts a GET of the whole object. A body of several extents is not
 // read here: every extent has an owner of its own, and a run that starts at it.
 func (n *Node) askWhole(c *call, key object.Key) error {
+	note := n.send(c)
 	o, err := n.getWhole(n.ctx, key)
 	if err != nil {
 		return err
 	}
 	info := o.Info
+	info.Note = note
 	c.info = info
 	switch {
 	case !n.lifetime(key, info).Keep:
 		n.learn(c, key, info)
 		c.bypass = o
 		return nil
-	case info.Size == 0 || info.Strong() && (info.Size > object.ExtentBytes || n.store.Has(key, info.Version, 0)):
+	case info.Size == 0 || info.Strong() && (info.Size > object.ExtentBytes || n.has(key, info.Version, 0, n.floor(key, info))):
 		o.close()
 		n.learn(c, key, info)
 		return nil

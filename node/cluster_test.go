@@ -66,7 +66,7 @@ func newCluster(t *testing.T, names []string, options ...option) *testCluster {
 	c := &testCluster{
 		t: t, s3: s3test.Start(t), clock: new(testClock), ring: new(ring.Ring), names: names,
 		dirs: make(map[string]string), nodes: make(map[string]*testNode),
-		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second},
+		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, NotFound: 10 * time.Second, Forbidden: 10 * time.Second},
 		care:  origin.Care{Breaker: origin.Breaker{FailureThreshold: 1000}}, // for tests of something else
 	}
 	c.clock.ns.Store(time.Now().UnixNano())
@@ -108,7 +108,7 @@ func (c *testCluster) start(name string) {
 	}
 	peers := &fakePeers{cluster: c, broken: make(map[string]int64), refusing: make(map[string]error)}
 	options := node.Options{
-		Name: name, Store: s, Ring: c.ring, Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
+		Name: name, Store: s, Ring: c.ring, Purges: node.Leased(), Peers: peers, FlightBytes: 64 << 20, FinishBytes: 0, Now: c.clock.now,
 		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: c.fresh, Retry: c.retry}},
 	}
 	if c.adjustNode != nil {

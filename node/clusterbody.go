@@ -18,6 +18,7 @@ type clusterBody struct {
 	ctx       context.Context
 	key       object.Key
 	pin       object.Pin
+	floor     object.Note // the newest purge over the object when the read began
 	requestID string
 
 	pos, end int64
@@ -94,7 +95,7 @@ func (b *clusterBody) pass(name string) {
 func (b *clusterBody) next() (*object.Answer, error) {
 	n := b.node
 	ask := &object.Ask{
-		Key: b.key, Pin: &b.pin, RequestID: b.requestID,
+		Key: b.key, Pin: &b.pin, Floor: b.floor, RequestID: b.requestID,
 		Range: object.Range{Kind: object.FromTo, First: b.pos, Last: object.ExtentEnd(b.pos, b.end) - 1},
 	}
 	if a, err := b.stored(ask); err == nil {

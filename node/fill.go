@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"sync"
+
+	"rookery/object"
 )
 
 // fill is one chunk on its way from S3: a buffer that grows, and readers that
@@ -11,6 +13,7 @@ import (
 // holds no memory.
 type fill struct {
 	chunk int64
+	note  object.Note // of a chunk that could not be stored
 
 	mu   sync.Mutex
 	buf  []byte // the chunk's full length; nil once it is given back

@@ -10,6 +10,7 @@ import (
 	"github.com/golang/groupcache/lru"
 
 	"rookery/object"
+	"rookery/purge"
 	"rookery/ring"
 )
 
@@ -104,7 +105,7 @@ func (h *handOff) info(key object.Key) *object.Info {
 			continue
 		}
 		cancel()
-		if a.Info.Strong() {
+		if a.Info.Strong() && h.node.judge(key, &a.Info) != purge.Dead {
 			return &a.Info
 		}
 	}
@@ -112,13 +113,14 @@ func (h *handOff) info(key object.Key) *object.Info {
 }
 
 // body returns what a former owner holds of the bytes [from, to) of one version,
-// from the first on, and where it ends; nil if there is nothing.
-func (h *handOff) body(key object.Key, pin object.Pin, from, to int64) (o *opened, end int64) {
+// from the first on and alive under the floor, and where it ends; nil if there is
+// nothing.
+func (h *handOff) body(key object.Key, pin object.Pin, floor object.Note, from, to int64) (o *opened, end int64) {
 	if !pin.Strong() {
 		return nil, 0
 	}
 	ask := &object.Ask{
-		Key: key, Pin: &pin, OnlyIfHave: true,
+		Key: key, Pin: &pin, Floor: floor, OnlyIfHave: true,
 		Range: object.Range{Kind: object.FromTo, First: from, Last: to - 1},
 	}
 	for _, name := range h.former(key, object.ExtentOf(from)) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"rookery/object"
+	"rookery/purge"
 	"rookery/store"
 )
 
@@ -21,6 +22,9 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
 		return nil, object.ErrUnknownBucket
 	}
+	if err := n.awaitFloor(ctx, ask.Floor); err != nil {
+		return nil, err
+	}
 	if ask.Pin != nil {
 		return n.openPinned(ctx, ask)
 	}
@@ -35,10 +39,14 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	}
 }
 
-// openHot answers from memory while the entry is fresh; (nil, nil) otherwise.
+// openHot answers from memory while the entry is fresh and no purge is over it;
+// (nil, nil) otherwise.
 func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, error) {
 	ttl := n.ttl(&hot.Info, n.lifetime(ask.Key, &hot.Info))
 	if ttl <= 0 || ask.Suspect == hot.Info.Version {
+		return nil, nil
+	}
+	if !n.leased(ask.Key.Bucket) || n.judge(ask.Key, &hot.Info) != purge.Alive {
 		return nil, nil
 	}
 	a := &object.Answer{Info: hot.Info, Source: object.SourceHot, Outcome: object.Hit, TTL: ttl}
@@ -56,6 +64,7 @@ func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, e
 
 // openKnown answers as the key's owner.
 func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	came := n.purges.Note()
 	k, err := n.lookup(ctx, ask)
 	if err != nil {
 		return nil, err
@@ -69,7 +78,7 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	}
 	a.Stored = k.outcome == object.Miss && n.keeps()
 	if !ask.HeadOnly {
-		err := n.addBody(ctx, ask, k, a)
+		err := n.addBody(ctx, ask, k, came, a)
 		if errors.Is(err, object.ErrGone) && k.call != nil {
 			n.endCall(k.call, ask.Key) // what it told is no more: who asks again asks S3
 		}
@@ -81,8 +90,10 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	return a, nil
 }
 
-// addBody gives the answer as much of what is asked for as is this node's.
-func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.Answer) error {
+// addBody gives the answer as much of what is asked for as is this node's. came is
+// what was known of purges when the reader came: it may have what is older than a
+// purge that has come since.
+func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, came object.Note, a *object.Answer) error {
 	from, to, err := ask.Range.Resolve(k.info.Size)
 	if err != nil {
 		return err
@@ -92,7 +103,7 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.
 		return nil
 	}
 	if !n.promote(ask.Key, k.info, a) {
-		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), a); err != nil {
+		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), lower(n.floor(ask.Key, k.info), came), a); err != nil {
 			return err
 		}
 	}
@@ -118,12 +129,12 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 		return a, nil
 	}
 	if ask.OnlyIfHave {
-		a.Length = n.held(ask.Key, pin, from, to) - from
+		a.Length = n.held(ask, from, to) - from
 		if a.Length == 0 {
 			return nil, object.ErrNotHeld
 		}
 	}
-	if err := n.openBody(ctx, ask, nil, pin, a); err != nil {
+	if err := n.openBody(ctx, ask, nil, pin, higher(n.floor(ask.Key, nil), ask.Floor), a); err != nil {
 		return nil, err
 	}
 	n.count.answered(ask.Key.Bucket, a)
@@ -131,14 +142,14 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 }
 
 // openBody gives the answer a body for its Offset and Length, and waits until
-// the first bytes are there or known not to come.
-func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, a *object.Answer) error {
+// the first bytes are there or known not to come. Bytes noted below floor are dead.
+func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, floor object.Note, a *object.Answer) error {
 	b := &localBody{
-		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin,
+		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin, floor: floor,
 		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyIfHave,
 	}
 	if !ask.OnlyIfHave {
-		n.readAhead(ask.Key, pin, b.pos, b.end)
+		n.readAhead(ask.Key, pin, b.floor, b.pos, b.end)
 	}
 	if err := b.prime(); err != nil {
 		b.Close()
@@ -180,9 +191,9 @@ func (n *Node) reach(key object.Key, info *object.Info, from, to int64) int64 {
 }
 
 // held returns how far the stored chunks go from the byte at from on.
-func (n *Node) held(key object.Key, pin object.Pin, from, to int64) int64 {
-	end := from
-	for end < to && n.store.Has(key, pin.Version, object.ChunkOf(end)) {
+func (n *Node) held(ask *object.Ask, from, to int64) int64 {
+	end, floor := from, higher(n.floor(ask.Key, nil), ask.Floor)
+	for end < to && n.has(ask.Key, ask.Pin.Version, object.ChunkOf(end), floor) {
 		end = min(to, (object.ChunkOf(end)+1)*object.ChunkBytes)
 	}
 	return end
@@ -199,6 +210,9 @@ func (n *Node) promote(key object.Key, info *object.Info, a *object.Answer) bool
 		return false
 	}
 	defer chunk.Close()
+	if purge.DeadUnder(chunk.Note(), n.floor(key, info)) {
+		return false
+	}
 	body := make([]byte, info.Size)
 	if _, err := chunk.ReadAt(body, 0); err != nil {
 		return false

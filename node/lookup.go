@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // known is what this node, as the key's owner, says of an object now.
@@ -21,10 +22,11 @@ type known struct {
 // lookup finds the object's info: stored (here, or by a former owner) and fresh,
 // stored and confirmed by S3, or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
-	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask.Key, &info, !ask.HeadOnly) {
-		return n.current(ctx, ask, &info)
+	leased := n.leased(ask.Key.Bucket)
+	if info, ok := n.store.Info(ask.Key); ok && n.judge(ask.Key, &info) != purge.Dead && n.usable(ask.Key, &info, !ask.HeadOnly) {
+		return n.current(ctx, ask, &info, leased)
 	}
-	if err := n.negatives.get(ask.Key); err != nil {
+	if err, note := n.negatives.get(ask.Key); err != nil && leased && n.purges.Judge(ask.Key, nil, note) == purge.Alive {
 		return known{}, err
 	}
 	if ask.OnlyIfHave {
@@ -34,14 +36,14 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	if !ask.HeadOnly && ask.Range.Kind == object.Whole {
 		q = theWhole
 	}
-	c, joined, err := n.ask(ctx, ask.Key, q, time.Time{})
+	c, joined, err := n.ask(ctx, ask.Key, need{question: q, now: !leased})
 	if err == nil && c.handed {
 		n.letGo(c)
-		return n.current(ctx, ask, c.info)
+		return n.current(ctx, ask, c.info, leased)
 	}
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
 		n.letGo(c)
-		c, joined, err = n.ask(ctx, ask.Key, onlyBytes, time.Time{})
+		c, joined, err = n.ask(ctx, ask.Key, need{question: onlyBytes, now: !leased})
 	}
 	if err != nil {
 		return known{}, err
@@ -64,8 +66,9 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 	if info.Strong() || !bytes {
 		return true
 	}
+	floor := n.floor(key, info)
 	for c := range object.Chunks(info.Size) {
-		if !n.store.Has(key, info.Version, c) {
+		if !n.has(key, info.Version, c, floor) {
 			return false
 		}
 	}
@@ -75,13 +78,19 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 // current decides whether a stored info may be used: fresh, or stale within the
 // windows of RFC 5861, or confirmed by S3 with a HEAD (which gives all headers
 // anew, at the price of a 304). Without a strong ETag no HEAD could confirm it:
-// whoever wants its bytes gets new ones.
-func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) (known, error) {
+// whoever wants its bytes gets new ones. Nothing leaves before S3 has confirmed it
+// where this node holds no lease, and may have missed a purge.
+func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, leased bool) (known, error) {
 	k := known{info: info, life: n.lifetime(ask.Key, info), outcome: object.Hit, source: object.SourceDisk}
 	age := n.now().Sub(info.Validated)
-	suspect := ask.Suspect == info.Version
+	verdict := n.judge(ask.Key, info)
+	if verdict == purge.Stale {
+		age = max(age, k.life.Fresh)
+	}
+	unsure := !leased || verdict == purge.Suspect
+	suspect := unsure || ask.Suspect == info.Version
 	switch {
-	case !suspect && age < k.life.Fresh, ask.OnlyIfHave:
+	case !suspect && age < k.life.Fresh, ask.OnlyIfHave: // who asks so judges for itself
 		return k, nil
 	case !suspect && age < k.life.Fresh+k.life.StaleWhileRevalidate:
 		k.outcome = object.Stale
@@ -92,7 +101,7 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 	if !info.Strong() && info.Size > 0 && !ask.HeadOnly {
 		q = onlyBytes
 	}
-	c, joined, err := n.ask(ctx, ask.Key, q, info.Validated)
+	c, joined, err := n.ask(ctx, ask.Key, need{question: q, seen: info.Validated, now: unsure})
 	if err != nil {
 		failed := temporary(err) || errors.Is(err, object.ErrBroken) // a 5xx to the client (RFC 5861 §4)
 		if !suspect && ctx.Err() == nil && failed && age < k.life.Fresh+k.life.StaleIfError {
@@ -103,7 +112,7 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 	}
 	if c.headOfUnstrong() && !ask.HeadOnly { // strong until now
 		n.letGo(c)
-		if c, joined, err = n.ask(ctx, ask.Key, onlyBytes, c.info.Validated); err != nil {
+		if c, joined, err = n.ask(ctx, ask.Key, need{question: onlyBytes, seen: c.info.Validated, now: unsure}); err != nil {
 			return known{}, err
 		}
 	}
@@ -118,7 +127,7 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) 
 // refresh lets S3 confirm an info while the stale one is served; one call
 // however many readers ask for it.
 func (n *Node) refresh(key object.Key, seen time.Time) {
-	if c, _, err := n.call(key, theInfo, seen); err == nil {
+	if c, _, err := n.call(key, need{seen: seen}); err == nil {
 		n.letGo(c)
 	}
 }

@@ -24,6 +24,7 @@ type negatives struct {
 type negative struct {
 	key   object.Key
 	err   *object.OriginError
+	note  object.Note
 	until time.Time
 }
 
@@ -31,26 +32,26 @@ func newNegatives(now func() time.Time) *negatives {
 	return &negatives{now: now, lru: lru.New(maxNegatives)}
 }
 
-func (s *negatives) get(key object.Key) *object.OriginError {
+func (s *negatives) get(key object.Key) (*object.OriginError, object.Note) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, ok := s.lru.Get(key.Hash())
 	if !ok {
-		return nil
+		return nil, object.Note{}
 	}
 	if e := found.(negative); e.key == key && s.now().Before(e.until) {
-		return e.err
+		return e.err, e.note
 	}
-	return nil
+	return nil, object.Note{}
 }
 
-func (s *negatives) put(key object.Key, err *object.OriginError, ttl time.Duration) {
+func (s *negatives) put(key object.Key, err *object.OriginError, note object.Note, ttl time.Duration) {
 	if ttl <= 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lru.Add(key.Hash(), negative{key, err, s.now().Add(ttl)})
+	s.lru.Add(key.Hash(), negative{key, err, note, s.now().Add(ttl)})
 }
 
 func (s *negatives) forget(key object.Key) {

@@ -23,9 +23,9 @@ import (
 	"rookery/config"
 	"rookery/gateway"
 	"rookery/node"
-	"rookery/object"
 	"rookery/origin"
 	"rookery/peer"
+	"rookery/purge"
 	"rookery/ring"
 	"rookery/store"
 )
@@ -48,6 +48,7 @@ type Node struct {
 	store   *store.Store
 	origins map[string]*origin.Origin
 	ring    *ring.Ring
+	purges  *purge.State
 	node    *node.Node
 	client  *peer.Client // nil for a node alone
 	members members
@@ -73,7 +74,7 @@ type closer struct {
 func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	n := &Node{
 		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
-		ring: new(ring.Ring), origins: make(map[string]*origin.Origin), ready: make(chan struct{}),
+		ring: new(ring.Ring), purges: purge.NewState(), origins: make(map[string]*origin.Origin), ready: make(chan struct{}),
 	}
 	n.ring.Store(ring.Build(nil))
 	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), ring.Fingerprint()), func() float64 { return 1 })
@@ -199,12 +200,14 @@ func (n *Node) openOrigins(ctx context.Context) error {
 }
 
 func (n *Node) openNode(context.Context) error {
+	n.purges.Join([16]byte{1}) // there is no council yet, and nothing is purged
+	n.purges.Grant([16]byte{1}, time.Now(), 100*365*24*time.Hour)
 	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
 	for _, b := range n.cfg.Buckets {
-		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: object.Freshness(b.Freshness), Retry: node.Retry(b.S3.Care.Retry)}
+		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry)}
 	}
 	o := node.Options{
-		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Buckets: buckets,
+		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: buckets,
 		FlightBytes: shares(n.cfg.Cache.MemoryBytes).flights, FinishBytes: n.cfg.Cache.FinishAbandonedBytes,
 		MaxWaiting: waiting(n.cfg.Server.MaxConcurrentRequests),
 		Log:        n.log, Metrics: n.metrics,

@@ -141,7 +141,7 @@ func (n *Node) held(key object.Key) (admin.Held, bool) {
 func (n *Node) freshness(bucket string) object.Freshness {
 	for _, b := range n.cfg.Buckets {
 		if b.Name == bucket {
-			return object.Freshness(b.Freshness)
+			return b.Freshness
 		}
 	}
 	return object.Freshness{}
