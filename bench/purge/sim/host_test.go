@@ -74,11 +74,11 @@ func (h *host) start() error {
 		Buckets: map[string]node.Bucket{
 			longBucket: {
 				Origin: way, TagHeaders: []string{tagHeader},
-				Freshness: object.Freshness{Default: 24 * time.Hour, StaleIfError: 24 * time.Hour, Negative: time.Hour},
+				Freshness: object.Freshness{Default: 24 * time.Hour, StaleIfError: 24 * time.Hour, NotFound: time.Hour},
 			},
 			shortBucket: {
 				Origin: way, TagHeaders: []string{tagHeader},
-				Freshness: object.Freshness{Default: time.Second, StaleWhileRevalidate: 2 * time.Second, StaleIfError: time.Hour, Negative: time.Second},
+				Freshness: object.Freshness{Default: time.Second, StaleWhileRevalidate: 2 * time.Second, StaleIfError: time.Hour, NotFound: time.Second},
 			},
 		},
 	})
