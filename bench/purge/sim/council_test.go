@@ -12,13 +12,15 @@ import (
 	"rookery/purge"
 )
 
-// council is what orders the purges of a world and gives its nodes their leases.
-type council interface {
+// assembly is what orders the purges of a world and gives its nodes their leases.
+type assembly interface {
 	// sit gives a host that starts its part in the council, which keeps the host's
 	// purge state up to date.
 	sit(h *host, state *purge.State) (seat, error)
 	// found makes a council anew, after the old one is lost.
-	found(ctx context.Context)
+	found(ctx context.Context) error
+	// lost tells that a host's disk is empty.
+	lost(h *host)
 	// trim forgets old floors of a bucket.
 	trim(bucket string)
 }
@@ -89,7 +91,7 @@ func (m *model) trim(bucket string) {
 
 // found begins a new list under a new id, when no lease of the old one can run any
 // more: an operator who founds a council anew has waited for that.
-func (m *model) found(ctx context.Context) {
+func (m *model) found(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
@@ -100,7 +102,11 @@ func (m *model) found(ctx context.Context) {
 	m.closed, m.log = false, nil
 	clear(m.applied)
 	m.changed()
+	return nil
 }
+
+// lost tells nothing to who keeps nothing there.
+func (m *model) lost(*host) {}
 
 func (m *model) sit(h *host, state *purge.State) (seat, error) {
 	s := &modelSeat{model: m, host: h, state: state}

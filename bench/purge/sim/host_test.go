@@ -32,7 +32,7 @@ type host struct {
 	world *world
 	gate  gate
 	lag   atomic.Int64 // nanoseconds that a message from or to it takes longer
-	ring  ring.Ring // as this host sees it
+	ring  ring.Ring    // as this host sees it
 	// began and rate are its clock: the rates of two hosts differ by 8 % at most.
 	began time.Time
 	rate  float64
@@ -111,4 +111,11 @@ func (h *host) kill() error {
 	err := h.end()
 	h.disk = left
 	return err
+}
+
+// lose makes a host's disk an empty one. struck is held.
+func (w *world) lose(h *host) error {
+	h.disk = vfs.NewCrashableMem()
+	w.council.lost(h)
+	return nil
 }

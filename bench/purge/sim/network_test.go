@@ -47,6 +47,12 @@ func (g *gate) goOn() error {
 	return nil
 }
 
+func (g *gate) stopped() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open != nil
+}
+
 // pass waits while the process is stopped.
 func (g *gate) pass(ctx context.Context) error {
 	g.mu.Lock()

@@ -25,18 +25,25 @@ func TestPurgeIsAPromise(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d", seed)
-	began := time.Now()
-	synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
-	t.Logf("simulated in %v", time.Since(began).Round(time.Millisecond))
+	for name, council := range map[string]func(*world) assembly{
+		"model": func(w *world) assembly { return newModel(w) },
+		"raft":  func(w *world) assembly { return newRaftCouncil(w) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Logf("seed %d", seed)
+			began := time.Now()
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, council) })
+			t.Logf("simulated in %v", time.Since(began).Round(time.Millisecond))
+		})
+	}
 }
 
 // keepViolations is how many are shown.
 const keepViolations = 10
 
-func simulate(t *testing.T, seed uint64) {
+func simulate(t *testing.T, seed uint64, council func(*world) assembly) {
 	began := time.Now()
-	w, err := newWorld(seed)
+	w, err := newWorld(seed, council)
 	defer func() {
 		if err := w.close(); err != nil {
 			t.Error(err)

@@ -11,7 +11,7 @@ import (
 
 // troubles are all that may happen, the frequent ones several times.
 var troubles = []func(*world, context.Context, *rand.Rand){
-	kill, kill, restart, stop, stop, stop, split, split, turn, turn, trim, trim, lag, lag, originAway, newCouncil,
+	kill, kill, restart, loseDisk, stop, stop, stop, split, split, turn, turn, trim, trim, lag, lag, originAway, newCouncil,
 }
 
 // trouble brings about whatever may happen to a cluster, until ctx ends, and waits
@@ -39,6 +39,11 @@ func kill(w *world, ctx context.Context, r *rand.Rand) {
 func restart(w *world, ctx context.Context, r *rand.Rand) {
 	h := w.hosts[w.any(r)]
 	w.strike(ctx, "restart", h, long(r)/4, h.end, h.start)
+}
+
+func loseDisk(w *world, ctx context.Context, r *rand.Rand) {
+	h := w.hosts[w.any(r)]
+	w.strike(ctx, "disk lost", h, long(r), func() error { return errors.Join(h.kill(), w.lose(h)) }, h.start)
 }
 
 func stop(w *world, ctx context.Context, r *rand.Rand) {
@@ -98,7 +103,9 @@ func originAway(w *world, ctx context.Context, r *rand.Rand) {
 
 func newCouncil(w *world, ctx context.Context, _ *rand.Rand) {
 	w.noted("new council")
-	w.council.found(ctx)
+	if err := w.council.found(ctx); err != nil {
+		w.fail(fmt.Errorf("found a council: %w", err))
+	}
 }
 
 func (w *world) noted(what string) {

@@ -22,7 +22,7 @@ type world struct {
 	things  *things
 	network *network
 	hosts   map[string]*host
-	council council
+	council assembly
 	keys    []object.Key
 	rings   []*ring.Snapshot // of all sets of members, the last of all hosts
 
@@ -44,11 +44,11 @@ type counts struct {
 	took     []time.Duration // of purges, until they were complete
 }
 
-func newWorld(seed uint64) (*world, error) {
+func newWorld(seed uint64, council func(*world) assembly) (*world, error) {
 	w := &world{network: &network{cut: make(map[[2]string]bool)}, hosts: make(map[string]*host)}
 	w.things = &things{record: &w.record, versions: make(map[object.Key][]*version)}
 	w.counts.answered, w.counts.troubles = make(map[string]int), make(map[string]int)
-	w.council = newModel(w)
+	w.council = council(w)
 	for set := 1; set < 1<<len(hostNames); set++ {
 		var members []string
 		for i, name := range hostNames {
@@ -68,8 +68,11 @@ func newWorld(seed uint64) (*world, error) {
 		h := &host{name: name, world: w, began: time.Now(), rate: 0.96 + 0.08*r.Float64(), disk: vfs.NewCrashableMem()}
 		h.ring.Store(w.rings[len(w.rings)-1])
 		w.hosts[name] = h
-		errs = append(errs, h.start())
 	}
+	for _, name := range hostNames {
+		errs = append(errs, w.hosts[name].start())
+	}
+	time.Sleep(5 * lease) // the council is founded
 	return w, errors.Join(errs...)
 }
 
