@@ -18,7 +18,7 @@ type Violation struct {
 func (v Violation) String() string {
 	text := fmt.Sprintf("%s at %d–%d (%s %s): %s", v.Get.Key, v.Get.Invoked, v.Get.Completed, v.Get.Node, v.Get.Via, v.Why)
 	if v.Purge != nil {
-		text += fmt.Sprintf("; purge of %v at %d–%d", v.Purge.Scopes, v.Purge.Invoked, v.Purge.Completed)
+		text += fmt.Sprintf("; purge of %v at %d–%d (%s), seen %v", v.Purge.Scopes, v.Purge.Invoked, v.Purge.Completed, v.Purge.Via, v.Purge.Seen)
 	}
 	return text
 }

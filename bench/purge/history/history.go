@@ -43,6 +43,8 @@ type Purge struct {
 	Invoked, Completed Moment
 	// Seen are nodes that were known to have it in place.
 	Seen []Sight
+	// Via says for people who was asked, and what became of it.
+	Via string
 }
 
 // Sight is that a node had a purge in place.

@@ -135,6 +135,7 @@ func (w *world) purge(r *rand.Rand, name string, scopes []purge.Scope, soft bool
 		return
 	}
 	number, err := i.seat.purge(ctx, order)
+	p.Via = fmt.Sprintf("%s, council %x, number %d", i.name, number.Council[:4], number.Applied)
 	if err != nil || h.gate.pass(ctx) != nil {
 		return
 	}
@@ -155,6 +156,9 @@ func (w *world) purge(r *rand.Rand, name string, scopes []purge.Scope, soft bool
 
 // sights are the nodes that have a purge in place.
 func (w *world) sights(number object.Note) (all []history.Sight) {
+	if number.Applied == 0 {
+		return nil // it is kept until there is a quorum
+	}
 	for _, h := range w.hosts {
 		if i := h.running(); i != nil {
 			if n := i.state.Note(); n.Council == number.Council && n.Applied >= number.Applied {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"rookery/bench/purge/history"
 )
 
 var (
@@ -63,7 +65,7 @@ func simulate(t *testing.T, seed uint64, council func(*world) assembly) {
 	t.Logf("%v of simulated time; %v", time.Since(began).Round(time.Second), v)
 	for i, violation := range v.Violations {
 		if i < keepViolations {
-			t.Error(violation)
+			t.Errorf("%v\n%s", violation, w.counts.before(violation))
 		}
 	}
 	w.counts.report(t, v.Gets)
@@ -73,6 +75,21 @@ func simulate(t *testing.T, seed uint64, council func(*world) assembly) {
 	if share := float64(v.Complete) / float64(v.Purges); share < 0.25 {
 		t.Errorf("only %.0f %% of the purges were complete", 100*share)
 	}
+}
+
+// before tells what happened before a violation.
+func (c *counts) before(v history.Violation) string {
+	first, last := v.Get.Invoked, v.Get.Completed
+	if v.Purge != nil {
+		first = min(first, v.Purge.Invoked)
+	}
+	var lines []string
+	for i, e := range c.events {
+		if e.at <= last && (i+10 >= len(c.events) || c.events[i+10].at >= first) {
+			lines = append(lines, fmt.Sprintf("        %d, %v: %s", e.at, e.time.Format("05.000"), e.what))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // report shows what there was, and demands that it is worth something.

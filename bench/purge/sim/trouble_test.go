@@ -69,9 +69,11 @@ func split(w *world, ctx context.Context, r *rand.Rand) {
 	all := append(slices.Clone(hostNames), "council")
 	r.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
 	at := 1 + r.IntN(len(all)-1)
+	w.told(fmt.Sprintf("%v from %v", all[:at], all[at:]))
 	w.network.split(all[:at], all[at:])
 	_ = rest(ctx, long(r))
 	w.network.heal()
+	w.told("the network is whole")
 }
 
 // turn changes the ring, on all hosts or on some of them alone.
@@ -108,10 +110,17 @@ func newCouncil(w *world, ctx context.Context, _ *rand.Rand) {
 	}
 }
 
+// noted counts a trouble that begins; told says more of it.
 func (w *world) noted(what string) {
 	w.counts.mu.Lock()
 	defer w.counts.mu.Unlock()
 	w.counts.troubles[what]++
+}
+
+func (w *world) told(what string) {
+	w.counts.mu.Lock()
+	defer w.counts.mu.Unlock()
+	w.counts.events = append(w.counts.events, event{w.record.Now(), time.Now(), what})
 }
 
 // strike does something to a host to which nothing happens at present, and undoes
@@ -123,8 +132,10 @@ func (w *world) strike(ctx context.Context, what string, h *host, long time.Dura
 		}
 		defer h.struck.Unlock()
 		w.noted(what)
+		w.told(fmt.Sprintf("%s of %s for %v", what, h.name, long))
 		err := strike()
 		_ = rest(ctx, long)
+		w.told(fmt.Sprintf("%s of %s ends", what, h.name))
 		if err = errors.Join(err, heal()); err != nil {
 			w.fail(fmt.Errorf("%s of %s: %w", what, h.name, err))
 		}

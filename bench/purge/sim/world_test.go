@@ -42,6 +42,14 @@ type counts struct {
 	answered map[string]int  // by outcome and source
 	troubles map[string]int  // by name
 	took     []time.Duration // of purges, until they were complete
+	events   []event         // for who looks for the reason of a violation
+}
+
+// event is something that happened to the world.
+type event struct {
+	at   history.Moment
+	time time.Time
+	what string
 }
 
 func newWorld(seed uint64, council func(*world) assembly) (*world, error) {
