@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"rookery/object"
 )
 
@@ -39,6 +41,9 @@ type Options struct {
 	Stats  func() Stats
 	// Held returns what this node holds of a key, and whether it holds anything.
 	Held func(key object.Key) (Held, bool)
+	// Origins has the configured buckets by the names of the buckets at S3 whose
+	// objects they show, their replicas among them.
+	Origins map[string][]string
 	// Council keeps the purges; nil where the node has none.
 	Council Council
 	// LeaseEnd returns when the node's lease ends or has ended, zero if it holds
@@ -48,14 +53,18 @@ type Options struct {
 	// that is not possible.
 	Drain func()
 
-	Now func() time.Time // nil is time.Now
-	Log *slog.Logger
+	Now     func() time.Time // nil is time.Now
+	Log     *slog.Logger
+	Metrics *metrics.Set // nil: not counted where anybody could see it
 }
 
 // New returns the admin listener's handler. It starts nothing and is safe for
 // concurrent use.
 func New(opts Options) http.Handler {
-	h := &handler{Options: opts, guard: newGuard(opts.Token), buckets: make(map[string]bool, len(opts.Buckets))}
+	h := &handler{
+		Options: opts, guard: newGuard(opts.Token), buckets: make(map[string]bool, len(opts.Buckets)),
+		met: newEventMeter(opts.Metrics),
+	}
 	if h.Now == nil {
 		h.Now = time.Now
 	}
@@ -74,6 +83,7 @@ func New(opts Options) http.Handler {
 		{path: purgePath, post: true, serve: h.purge},
 		{path: purgePath + "/", deep: true, post: true, serve: h.purgeShort},
 		{path: purgesPath, deep: true, serve: h.progress},
+		{path: eventsPath, post: true, basic: true, serve: h.events},
 		{path: "/admin/forget", post: true, serve: h.forget},
 		{path: "/admin/council/new", post: true, serve: h.found},
 		{path: "/admin/drain", post: true, serve: h.drain},
@@ -86,6 +96,8 @@ type handler struct {
 	guard     guard
 	buckets   map[string]bool
 	endpoints []endpoint
+	seen      seen
+	met       eventMeter
 }
 
 // endpoint is one path. A path that ends in a slash takes one more segment, and
@@ -94,6 +106,7 @@ type endpoint struct {
 	path  string
 	deep  bool
 	open  bool // needs no token
+	basic bool // takes it as a password, too
 	post  bool // answers POST; else it only reads, and answers GET and HEAD
 	serve func(http.ResponseWriter, *http.Request)
 }
@@ -129,7 +142,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
-	if !e.open && !h.admit(w, r) {
+	if !e.open && !h.admit(e, w, r) {
 		return
 	}
 	if ok, methods := e.allows(r.Method); !ok {

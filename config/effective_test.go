@@ -125,6 +125,10 @@ buckets:
         negative_403: 10s
         ignore_origin: false
       stale_without_lease: false
+      tag_header:
+        - X-Amz-Meta-Cache-Tag
+        - Surrogate-Key
+        - Cache-Tag
       client_cache_control: false
     response_overrides: false
 `
