@@ -123,7 +123,7 @@ func (r *Recorder) judge(v *Verdict, bindings map[string]*binding, g Get) {
 		tags = all[g.Version-1].Tags
 	}
 	p := bindings[everywhere].over(g.Key, tags)
-	if own := bindings[g.Node]; own != nil {
+	if own := bindings[g.Node]; own != nil && g.Version != 0 {
 		p = later(p, own.over(g.Key, tags))
 	}
 	oldest := 0 // the version that the purge demands; 0 while there was none

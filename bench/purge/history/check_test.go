@@ -346,7 +346,7 @@ func legal(r *Recorder, g Get) bool {
 	for _, p := range r.purges {
 		binds := p.Completed != 0 && p.Completed < g.Invoked
 		for _, s := range p.Seen {
-			binds = binds || s.Node == g.Node && s.At < g.Invoked
+			binds = binds || g.Version != 0 && s.Node == g.Node && s.At < g.Invoked
 		}
 		if p.Soft || !binds || !slices.ContainsFunc(p.Scopes, func(s purge.Scope) bool { return covers(s, g.Key, tags) }) {
 			continue

@@ -4,7 +4,8 @@
 // The rule: a purge that was reported complete before a GET was asked binds that
 // GET. It must be served the version that the origin had when the purge was asked
 // for, or a newer one. So does a purge, complete or not, that the very node which
-// is asked had in place before. Staleness that no purge forbids is legal, and so is
+// is asked had in place before (but for absences, which nodes tell each other
+// without a note). Staleness that no purge forbids is legal, and so is
 // any answer that says it is an error; soft purges bind nobody. Beside that every
 // answer must be one version, whole, and one that there has been.
 //
