@@ -48,19 +48,25 @@ func TestACallOfAnotherTimeIsNotJoined(t *testing.T) {
 				<-answer
 				return fetched(old, infoOf(old, `"1"`), f), nil
 			}}, func(o *node.Options) { o.Purges = state })
-			soon(t, func(context.Context) {
-				done := make(chan struct{})
-				go func() {
-					defer close(done)
-					n.read(t, get("k"), old)
-				}()
-				<-asked
-				c.pass(state)
-				n.read(t, get("k"), now)
-				close(answer)
-				<-done
-				n.read(t, get("k"), now)
-			})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				n.read(t, get("k"), old)
+			}()
+			<-asked
+			c.pass(state)
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			a, err := n.Open(ctx, get("k")) // who joined would wait
+			close(answer)
+			<-done
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := check(a, now); err != nil {
+				t.Error(err)
+			}
+			n.read(t, get("k"), now)
 		})
 	}
 }
