@@ -143,7 +143,7 @@ func TestLostDisk(t *testing.T) {
 		leader := w.settle(3)
 		lost := nodes[(slices.Index(nodes, leader)+1)%3]
 		w.purge(leader, "before", time.Second)
-		old := lost.id
+		old := lost.ID()
 		w.stop(lost)
 		lost.disk = newDisk()
 		w.open(lost)
@@ -152,7 +152,7 @@ func TestLostDisk(t *testing.T) {
 		}
 		took := w.until("a vote for the new disk and none for the old one", 10*time.Second, func() bool {
 			s, err := leader.present()
-			return err == nil && votes(s, lost.id) && !votes(s, old) && lost.id != old
+			return err == nil && votes(s, lost.ID()) && !votes(s, old) && lost.ID() != old
 		})
 		t.Logf("it votes again after %v", took)
 		w.settle(3)
@@ -224,9 +224,19 @@ func TestOldCouncilAlive(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		w.settle(3)
+		if err := nodes[3].Found(t.Context()); !errors.Is(err, ErrLeader) {
+			t.Fatalf("a new council while the old one has a leader: %v", err)
+		}
+		w.split("n-3", "n-0 n-1 n-2")
+		w.until("the node has no leader", time.Minute, func() bool { return nodes[3].Status().Leader == "" })
+		began := time.Now()
 		if err := nodes[3].Found(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		if took := time.Since(began); took < margin(testLease) {
+			t.Errorf("founded after %v, while leases of the old council may run", took)
+		}
+		w.split()
 		time.Sleep(time.Minute)
 		for _, n := range nodes[:3] {
 			if s := n.Status(); s.ID == nodes[3].Status().ID || len(s.Members) != 4 || !n.leased() {
@@ -279,7 +289,7 @@ func TestReusedAddress(t *testing.T) {
 		w.change(func() { w.forgotten = dead.name }) // gossip still says that it is alive
 		w.open(stranger)
 		s, _ := leader.present()
-		_, err := leader.connect(t.Context(), dead.id, hello{line: lineRaft, council: s.own.council})
+		_, err := leader.connect(t.Context(), dead.ID(), hello{line: lineRaft, council: s.own.council})
 		if !errors.Is(err, errOtherNode) {
 			t.Errorf("another node at the address: %v", err)
 		}

@@ -276,6 +276,7 @@ func (w *world) dial(ctx context.Context, from, name, address string) (net.Conn,
 		}
 		return nil, errors.New("no answer from " + name)
 	}
+	serve := to.ServeConn
 	ours, theirs, err := w.wire()
 	if err != nil {
 		w.mu.Unlock()
@@ -283,7 +284,7 @@ func (w *world) dial(ctx context.Context, from, name, address string) (net.Conn,
 	}
 	w.conns[ours], w.conns[theirs] = [2]string{from, to.name}, [2]string{from, to.name}
 	w.mu.Unlock()
-	w.served.Go(func() { to.ServeConn(theirs, from) })
+	w.served.Go(func() { serve(theirs, from) })
 	return ours, nil
 }
 

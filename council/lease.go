@@ -84,9 +84,13 @@ func (t *ticks) propose(ctx context.Context) tick {
 // grant gives the member with a raft id a lease, as the leader.
 func (s *seat) grant(ctx context.Context, id string) (tick, error) {
 	f := s.office.Load()
-	if f == nil {
+	switch {
+	case f == nil:
 		return tick{}, errNotLeader
+	case !memberOf(s.members(), id): // it would cost an entry
+		return tick{}, errNotMember
 	}
+	defer f.ask(id)()
 	got := s.ticks.next(ctx)
 	switch {
 	case got.err != nil:
@@ -115,7 +119,8 @@ func (s *seat) keepLease() {
 // askLease asks the leader for a lease, which runs from before the question was
 // sent, and begins once all that the leader's tick follows is in place here.
 func (s *seat) askLease() error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.c.o.Lease)
+	// A leader that is silent is given up while the present lease still runs.
+	ctx, cancel := context.WithTimeout(s.ctx, s.c.o.Lease/2)
 	defer cancel()
 	sent := s.c.o.Now()
 	got, err := s.requestLease(ctx)

@@ -86,7 +86,7 @@ func TestTickFollowsRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := l.grant(t.Context(), nodes[2].id)
+			got, err := l.grant(t.Context(), nodes[2].ID())
 			if err != nil || got.number <= r.Number || got.lease != testLease {
 				t.Fatalf("after purge %d: %+v, %v", r.Number, got, err)
 			}
@@ -105,7 +105,7 @@ func TestOneTickServesMany(t *testing.T) {
 		done := make(chan error)
 		for range 500 {
 			go func() {
-				_, err := l.grant(t.Context(), leader.id)
+				_, err := l.grant(t.Context(), leader.ID())
 				done <- err
 			}()
 		}
@@ -128,7 +128,7 @@ func TestRemovedHasNoLease(t *testing.T) {
 		l, _ := leader.present()
 		gone := nodes[3]
 		f := l.office.Load()
-		if f.bar(gone.id, time.Now(), testLease) {
+		if f.bar(gone.ID(), time.Now(), testLease) {
 			t.Fatal("a member that holds a lease may be removed")
 		}
 		if err := leader.Forget(t.Context(), gone.name); !errors.Is(err, ErrAlive) {
@@ -142,7 +142,7 @@ func TestRemovedHasNoLease(t *testing.T) {
 		if took := time.Since(began); took < testLease/2 || took > margin(testLease)+testHeartbeat {
 			t.Errorf("it was removed after %v", took)
 		}
-		if got, err := l.grant(t.Context(), gone.id); !errors.Is(err, errNotMember) {
+		if got, err := l.grant(t.Context(), gone.ID()); !errors.Is(err, errNotMember) {
 			t.Errorf("a removed member is granted %+v, %v", got, err)
 		}
 		if err := leader.Forget(t.Context(), gone.name); !errors.Is(err, ErrNoMember) {
@@ -219,6 +219,40 @@ func TestNewLeaderRemovesNobody(t *testing.T) {
 		}
 		if !held || nodes[3].leased() {
 			t.Errorf("leased before the removal: %v, after it: %v", held, nodes[3].leased())
+		}
+	})
+}
+
+// TestAskedBeforeCommit has a member ask for a lease, and a purge committed after
+// the tick and before the answer: whoever waits for the purge waits for the member.
+func TestAskedBeforeCommit(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(4)
+		leader := w.settle(3)
+		gone := nodes[3]
+		w.stop(gone)
+		time.Sleep(2 * testLease)
+		l, _ := leader.present()
+		f := l.office.Load()
+		leaseless := func() bool { return slices.Contains(l.standing(f).Leaseless, gone.ID()) }
+		if !leaseless() {
+			t.Fatal("a member that has long been gone may hold a lease")
+		}
+		leader.disk.slow(time.Second)
+		granted := make(chan error)
+		go func() {
+			_, err := l.grant(t.Context(), gone.ID())
+			granted <- err
+		}()
+		time.Sleep(500 * time.Millisecond)
+		if leaseless() || f.bar(gone.ID(), time.Now(), testLease) {
+			t.Error("a member whose request is under way is taken for leaseless")
+		}
+		if err := <-granted; err != nil {
+			t.Fatal(err)
+		}
+		if leaseless() {
+			t.Error("a member that was granted a lease is taken for leaseless")
 		}
 	})
 }
