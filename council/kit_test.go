@@ -101,11 +101,12 @@ type world struct {
 	conns   map[net.Conn][2]string
 	changed chan struct{}
 	tune    func(*Options)
-	wire    func() (ours, theirs net.Conn, err error)
+	wire    func(from, to string) (ours, theirs net.Conn, err error)
 	// forgotten is a node that is dead and of which gossip says that it is alive.
 	forgotten string
 	served    sync.WaitGroup
-	after     func() // when all nodes are closed
+	after     func()                   // when all nodes are closed
+	thawed    map[string]chan struct{} // closed when a node that is frozen no longer is
 }
 
 type node struct {
@@ -130,15 +131,58 @@ const (
 func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, nodes: map[string]*node{}, cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{},
-		changed: make(chan struct{}), wire: pipePair, after: func() {},
+		changed: make(chan struct{}), after: func() {}, thawed: map[string]chan struct{}{},
 	}
+	w.wire = w.pipe
 	t.Cleanup(w.close)
 	return w
 }
 
-func pipePair() (ours, theirs net.Conn, err error) {
-	ours, theirs = net.Pipe()
+// pipe is a connection on which nothing moves while a node at either end is
+// frozen: it is there, and silent, as one to a stopped process.
+func (w *world) pipe(from, to string) (ours, theirs net.Conn, err error) {
+	ours, a := net.Pipe()
+	b, theirs := net.Pipe()
+	pump := func(from net.Conn, to net.Conn, names ...string) {
+		defer from.Close()
+		defer to.Close()
+		buffer := make([]byte, 4096)
+		for {
+			n, err := from.Read(buffer)
+			if err != nil {
+				return
+			}
+			for _, name := range names {
+				w.mu.Lock()
+				thawed := w.thawed[name]
+				w.mu.Unlock()
+				if thawed != nil {
+					<-thawed
+				}
+			}
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}
+	go pump(a, b, from, to)
+	go pump(b, a, from, to)
 	return ours, theirs, nil
+}
+
+// freeze stops all that a node sends and is sent, until the returned function is
+// called.
+func (w *world) freeze(n *node) (thaw func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	thawed := make(chan struct{})
+	w.thawed[n.name] = thawed
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.thawed, n.name)
+		close(thawed)
+	}
 }
 
 func (w *world) close() {
@@ -277,7 +321,7 @@ func (w *world) dial(ctx context.Context, from, name, address string) (net.Conn,
 		return nil, errors.New("no answer from " + name)
 	}
 	serve := to.ServeConn
-	ours, theirs, err := w.wire()
+	ours, theirs, err := w.wire(from, to.name)
 	if err != nil {
 		w.mu.Unlock()
 		return nil, err

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestLeaseExpires cuts a node off: its lease ends in time, and purges complete
+// TestAPurgeWaitsForALeaseToEnd cuts a node off: its lease ends in time, and purges complete
 // when it has, not before.
-func TestLeaseExpires(t *testing.T) {
+func TestAPurgeWaitsForALeaseToEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
@@ -51,9 +51,9 @@ func TestLeaseExpires(t *testing.T) {
 	})
 }
 
-// TestLeaseFromRequest has a tick take long: the lease runs from when the question
+// TestALeaseRunsFromItsRequest has a tick take long: the lease runs from when the question
 // was sent.
-func TestLeaseFromRequest(t *testing.T) {
+func TestALeaseRunsFromItsRequest(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.Lease = time.Minute } // nobody else asks for 12 s
 		nodes := w.start(2)
@@ -74,9 +74,9 @@ func TestLeaseFromRequest(t *testing.T) {
 	})
 }
 
-// TestTickFollowsRequest shows that what is granted is a tick proposed after the
+// TestATickFollowsTheRequest shows that what is granted is a tick proposed after the
 // request came: purges that were committed before it are below its number.
-func TestTickFollowsRequest(t *testing.T) {
+func TestATickFollowsTheRequest(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		leader := w.settle(3)
@@ -120,8 +120,8 @@ func TestOneTickServesMany(t *testing.T) {
 	})
 }
 
-// TestRemovedHasNoLease removes a member: it is granted nothing from then on.
-func TestRemovedHasNoLease(t *testing.T) {
+// TestARemovedMemberHasNoLease removes a member: it is granted nothing from then on.
+func TestARemovedMemberHasNoLease(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
@@ -160,9 +160,9 @@ func TestRemovedHasNoLease(t *testing.T) {
 	})
 }
 
-// TestShorterLease changes the length of leases while longer ones run: purges wait
+// TestAShorterLeaseWaitsForLongerOnes changes the length of leases while longer ones run: purges wait
 // for the longest, and so does whoever removes a member.
-func TestShorterLease(t *testing.T) {
+func TestAShorterLeaseWaitsForLongerOnes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.Lease = 30 * time.Second }
 		nodes := w.start(4)
@@ -196,9 +196,9 @@ func TestShorterLease(t *testing.T) {
 	})
 }
 
-// TestNewLeaderRemovesNobody shows that a leader counts what others have granted:
+// TestANewLeaderWaitsForTheLeasesOfTheOld shows that a leader counts what others have granted:
 // it removes nobody before their leases have ended.
-func TestNewLeaderRemovesNobody(t *testing.T) {
+func TestANewLeaderWaitsForTheLeasesOfTheOld(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
@@ -223,9 +223,9 @@ func TestNewLeaderRemovesNobody(t *testing.T) {
 	})
 }
 
-// TestAskedBeforeCommit has a member ask for a lease, and a purge committed after
+// TestWhoHasAskedMayHoldALease has a member ask for a lease, and a purge committed after
 // the tick and before the answer: whoever waits for the purge waits for the member.
-func TestAskedBeforeCommit(t *testing.T) {
+func TestWhoHasAskedMayHoldALease(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
