@@ -393,3 +393,24 @@ func TestAnEvenSplit(t *testing.T) {
 		})
 	})
 }
+
+// TestADiskLostByARunningProcess opens the council again, over an empty disk and
+// the state that there was: the node knows of purges what its new log tells it.
+func TestADiskLostByARunningProcess(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(3)
+		leader := w.settle(3)
+		lost := nodes[(slices.Index(nodes, leader)+1)%3]
+		w.purge(leader, "x", time.Second)
+		w.stop(lost)
+		lost.disk, lost.lives = newDisk(), true
+		w.open(lost)
+		if note := lost.state.Note(); note != (object.Note{}) || lost.floor("x") != 0 || lost.leased() {
+			t.Errorf("without a log it knows of %+v", note)
+		}
+		w.settle(3)
+		if lost.floor("x") != leader.floor("x") {
+			t.Errorf("the floor is %d, and %d elsewhere", lost.floor("x"), leader.floor("x"))
+		}
+	})
+}

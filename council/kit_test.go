@@ -115,6 +115,8 @@ type node struct {
 	disk    *memDisk
 	state   *purge.State
 	address string
+	set     *metrics.Set
+	lives   bool // its process does, when it is closed and opened
 
 	// The world's mu guards what follows.
 	up, draining bool
@@ -233,6 +235,10 @@ func (w *world) open(n *node, tune ...func(*Options)) {
 		level = slog.LevelDebug
 	}
 	state := purge.NewState()
+	set := metrics.NewSet()
+	if n.lives { // the same process
+		state, set = n.state, n.set
+	}
 	o := Options{
 		Name: n.name, Disk: n.disk, State: state, Lease: testLease, Heartbeat: testHeartbeat,
 		Directory: func() []Member { return w.directory(n.name) },
@@ -247,7 +253,7 @@ func (w *world) open(n *node, tune ...func(*Options)) {
 		Dial: func(ctx context.Context, name, address string) (net.Conn, error) {
 			return w.dial(ctx, n.name, name, address)
 		},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", n.name), Metrics: metrics.NewSet(),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", n.name), Metrics: set,
 	}
 	if w.tune != nil {
 		w.tune(&o)
@@ -255,7 +261,7 @@ func (w *world) open(n *node, tune ...func(*Options)) {
 	for _, f := range tune {
 		f(&o)
 	}
-	w.change(func() { n.up, n.draining, n.state = true, false, state })
+	w.change(func() { n.up, n.draining, n.state, n.set = true, false, state, set })
 	c, err := Open(o)
 	if err != nil {
 		w.t.Fatalf("open %s: %v", n.name, err)

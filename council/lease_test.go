@@ -256,3 +256,28 @@ func TestWhoHasAskedMayHoldALease(t *testing.T) {
 		}
 	})
 }
+
+// TestALeaderKnowsWhatWasGrantedBefore restarts the only voter: until it has
+// applied its log again it does not know how long leases may run, and removes nobody.
+func TestALeaderKnowsWhatWasGrantedBefore(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.tune = func(o *Options) { o.Lease = 30 * time.Second }
+		nodes := w.start(2)
+		w.settle(1)
+		w.split("n-0", "n-1")
+		w.stop(nodes[0])
+		nodes[0].disk.slow(300 * time.Millisecond)
+		w.open(nodes[0])
+		var err error
+		w.until("the other is removed", 2*time.Minute, func() bool {
+			held := nodes[1].leased()
+			if err = nodes[0].Forget(t.Context(), "n-1"); err == nil && held && nodes[1].leased() {
+				t.Fatal("a member that holds a lease was removed")
+			}
+			return err == nil
+		})
+		if nodes[1].leased() {
+			t.Error("a removed member holds a lease")
+		}
+	})
+}
