@@ -84,19 +84,20 @@ func (t *ticks) propose(ctx context.Context) tick {
 // grant gives the member with a raft id a lease, as the leader.
 func (s *seat) grant(ctx context.Context, id string) (tick, error) {
 	f := s.office.Load()
-	switch {
-	case f == nil:
+	if f == nil {
 		return tick{}, errNotLeader
-	case !memberOf(s.members(), id): // it would cost an entry
-		return tick{}, errNotMember
 	}
-	defer f.ask(id)()
+	answered, err := f.ask(id, s)
+	if err != nil {
+		return tick{}, err
+	}
+	defer answered()
 	got := s.ticks.next(ctx)
 	switch {
 	case got.err != nil:
 		return tick{}, got.err
 	case !f.grant(id, s):
-		return tick{}, errNotMember
+		return tick{}, errNotLeader
 	}
 	return got, nil
 }

@@ -46,12 +46,16 @@ func (s *seat) watchOffice(notify <-chan bool) {
 	}
 }
 
-// ask notes that a member has asked for a lease, and returns what ends that. It is
-// noted before the tick is proposed: a purge that is committed between the tick
-// and the grant must wait for the member.
-func (f *office) ask(id string) (answered func()) {
+// ask notes that a member has asked for a lease, and returns what ends that; an
+// error if it is none, or is being removed. It is noted before the tick is
+// proposed: a purge that is committed between the tick and the grant must wait for
+// the member, and nobody removes it meanwhile.
+func (f *office) ask(id string, s *seat) (answered func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.removing[id] || !memberOf(s.members(), id) {
+		return nil, errNotMember
+	}
 	f.asking[id]++
 	return func() {
 		f.mu.Lock()
@@ -59,14 +63,14 @@ func (f *office) ask(id string) (answered func()) {
 		if f.asking[id]--; f.asking[id] == 0 {
 			delete(f.asking, id)
 		}
-	}
+	}, nil
 }
 
-// grant notes that a member is granted a lease now; false if it may have none.
+// grant notes that a member is granted a lease now; false if this office has ended.
 func (f *office) grant(id string, s *seat) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.removing[id] || s.office.Load() != f || !memberOf(s.members(), id) {
+	if s.office.Load() != f {
 		return false
 	}
 	f.granted[id] = s.c.o.Now()
