@@ -52,12 +52,11 @@ func (f *follower) ask(s *seat, id string, p *followed) error {
 	q := &request{Op: opApplied, Number: p.at.number, Wait: longest}
 	ctx, cancel := context.WithTimeout(s.ctx, longest+f.c.o.Heartbeat)
 	defer cancel()
-	a, err := &answer{}, error(nil)
+	tell := func() (*answer, error) { return s.ask(ctx, id, q) }
 	if id == f.c.id {
-		a, err = s.applied(ctx, q)
-	} else {
-		a, err = s.ask(ctx, id, q)
+		tell = func() (*answer, error) { return s.applied(ctx, q) }
 	}
+	a, err := tell()
 	if err != nil {
 		return err
 	}
