@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"rookery/object"
+)
 
 // The least that a node can work with: below it flights and index caches, and
 // on disk the segments that are being written and reclaimed, find no room.
@@ -31,5 +35,30 @@ func readFreshness(s *section, f *Freshness) {
 	s.duration("default", &f.Default, 0, longest)
 	s.duration("stale_while_revalidate", &f.StaleWhileRevalidate, 0, longest)
 	s.duration("stale_if_error", &f.StaleIfError, 0, longest)
-	s.duration("negative", &f.Negative, 0, longest)
+	if s.has("negative") {
+		s.duration("negative", &f.NotFound, 0, longest)
+		f.Forbidden = f.NotFound
+	} else {
+		s.known = append(s.known, "negative")
+	}
+	s.duration("negative_404", &f.NotFound, 0, longest)
+	s.duration("negative_403", &f.Forbidden, 0, longest)
+	s.boolean("ignore_origin", &f.IgnoreOrigin)
+	readWindows(s.section("override"), &f.Override)
+	readWindows(s.section("max"), &f.Max)
+}
+
+// readWindows leaves open what the file does not give.
+func readWindows(s *section, w *object.Windows) {
+	s.window("fresh", &w.Fresh)
+	s.window("stale_while_revalidate", &w.StaleWhileRevalidate)
+	s.window("stale_if_error", &w.StaleIfError)
+}
+
+func (s *section) window(key string, to **time.Duration) {
+	own := new(time.Duration)
+	s.duration(key, own, 0, longest)
+	if s.has(key) {
+		*to = own
+	}
 }

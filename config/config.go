@@ -3,8 +3,11 @@ package config
 import (
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"time"
+
+	"rookery/object"
 )
 
 // Config is a checked configuration. It is a plain value: treat it as immutable
@@ -74,12 +77,7 @@ type Cache struct {
 }
 
 // Freshness is how long an entry is believed (RFC 9111 §4.2, RFC 5861).
-type Freshness struct {
-	Default              time.Duration // fresh for, where the origin does not say
-	StaleWhileRevalidate time.Duration // after that, served while S3 is being asked
-	StaleIfError         time.Duration // after that, served while S3 does not answer
-	Negative             time.Duration // how long a 404 or 403 is believed
-}
+type Freshness = object.Freshness
 
 // Bucket is a route: where clients find it and where its objects are.
 type Bucket struct {
@@ -91,6 +89,30 @@ type Bucket struct {
 	Freshness  Freshness
 	// StaleWithoutLease waives the purge promise while the node is cut off.
 	StaleWithoutLease bool
+	// TagHeaders are the response headers that carry an object's cache tags, in
+	// canonical form.
+	TagHeaders []string
+	// ClientCacheControl: what a client's Cache-Control asks for is done.
+	ClientCacheControl bool
+	// ResponseOverrides: the response-* parameters of a request are applied.
+	ResponseOverrides bool
+}
+
+// ByS3Bucket returns the buckets' names by the names of their buckets at S3,
+// replicas among them. Two buckets may show one at S3, and one may have several.
+func (c *Config) ByS3Bucket() map[string][]string {
+	all := make(map[string][]string)
+	for _, b := range c.Buckets {
+		places := []string{b.S3.Bucket}
+		for _, r := range b.S3.Replicas {
+			places = append(places, r.Bucket)
+		}
+		slices.Sort(places)
+		for _, place := range slices.Compact(places) {
+			all[place] = append(all[place], b.Name)
+		}
+	}
+	return all
 }
 
 // S3 is a bucket's origin.
@@ -173,7 +195,8 @@ func defaults() *Config {
 				Default:              time.Hour,
 				StaleWhileRevalidate: time.Minute,
 				StaleIfError:         24 * time.Hour,
-				Negative:             10 * time.Second,
+				NotFound:             10 * time.Second,
+				Forbidden:            10 * time.Second,
 			},
 		},
 		Log:    Log{Level: slog.LevelInfo, Access: true},

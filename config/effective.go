@@ -2,8 +2,11 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"rookery/object"
 )
 
 // Effective returns the configuration as YAML with every default written out,
@@ -34,7 +37,7 @@ func (c *Config) Effective() []byte {
 			{Key: "memory", Value: formatSize(c.Cache.MemoryBytes)},
 			{Key: "disk", Value: formatSize(c.Cache.DiskBytes)},
 			{Key: "finish_abandoned", Value: formatSize(c.Cache.FinishAbandonedBytes)},
-			{Key: "freshness", Value: c.Cache.Freshness.effective()},
+			{Key: "freshness", Value: effectiveFreshness(&c.Cache.Freshness)},
 		}},
 		{Key: "log", Value: c.Log.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
@@ -51,15 +54,11 @@ func (c *Config) Effective() []byte {
 }
 
 func (c *Cluster) effective() yaml.MapSlice {
-	join := make([]string, len(c.Join))
-	for i, address := range c.Join {
-		join[i] = escape(address)
-	}
 	section := compact(yaml.MapSlice{
 		{Key: "bind", Value: c.Bind},
 		{Key: "advertise", Value: c.Advertise},
 		{Key: "peer_bind", Value: c.PeerBind},
-		{Key: "join", Value: join},
+		{Key: "join", Value: escapeAll(c.Join)},
 		{Key: "gossip_key", Value: masked(Secret(c.GossipKey))},
 		{Key: "founder", Value: c.Founder},
 		{Key: "expect", Value: c.Expect},
@@ -77,13 +76,36 @@ func (c *Cluster) effective() yaml.MapSlice {
 	return section
 }
 
-func (f *Freshness) effective() yaml.MapSlice {
-	return yaml.MapSlice{
+func effectiveFreshness(f *Freshness) yaml.MapSlice {
+	section := yaml.MapSlice{
 		{Key: "default", Value: formatDuration(f.Default)},
 		{Key: "stale_while_revalidate", Value: formatDuration(f.StaleWhileRevalidate)},
 		{Key: "stale_if_error", Value: formatDuration(f.StaleIfError)},
-		{Key: "negative", Value: formatDuration(f.Negative)},
+		{Key: "negative_404", Value: formatDuration(f.NotFound)},
+		{Key: "negative_403", Value: formatDuration(f.Forbidden)},
+		{Key: "ignore_origin", Value: f.IgnoreOrigin},
 	}
+	for _, windows := range []struct {
+		key string
+		w   *object.Windows
+	}{{"override", &f.Override}, {"max", &f.Max}} {
+		if given := effectiveWindows(windows.w); len(given) > 0 {
+			section = append(section, yaml.MapItem{Key: windows.key, Value: given})
+		}
+	}
+	return section
+}
+
+func effectiveWindows(w *object.Windows) (section yaml.MapSlice) {
+	for _, own := range []struct {
+		key string
+		is  *time.Duration
+	}{{"fresh", w.Fresh}, {"stale_while_revalidate", w.StaleWhileRevalidate}, {"stale_if_error", w.StaleIfError}} {
+		if own.is != nil {
+			section = append(section, yaml.MapItem{Key: own.key, Value: formatDuration(*own.is)})
+		}
+	}
+	return section
 }
 
 func (l *Log) effective() yaml.MapSlice {
@@ -106,9 +128,12 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
 			{Key: "s3", Value: b.S3.effective()},
 			{Key: "cache", Value: yaml.MapSlice{
-				{Key: "freshness", Value: b.Freshness.effective()},
+				{Key: "freshness", Value: effectiveFreshness(&b.Freshness)},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
+				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
+				{Key: "client_cache_control", Value: b.ClientCacheControl},
 			}},
+			{Key: "response_overrides", Value: b.ResponseOverrides},
 		}
 	}
 	return all
@@ -138,6 +163,14 @@ func (o *Place) effective() yaml.MapSlice {
 		{Key: "path_style", Value: o.PathStyle},
 		{Key: "timeout", Value: formatDuration(o.Timeout)},
 	})
+}
+
+func escapeAll(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = escape(text)
+	}
+	return all
 }
 
 func masked(s Secret) string {

@@ -82,7 +82,9 @@ cache:
     default: 1h
     stale_while_revalidate: 1m
     stale_if_error: 24h
-    negative: 10s
+    negative_404: 10s
+    negative_403: 10s
+    ignore_origin: false
 log:
   level: info
   format: text
@@ -119,8 +121,16 @@ buckets:
         default: 1h
         stale_while_revalidate: 1m
         stale_if_error: 24h
-        negative: 10s
+        negative_404: 10s
+        negative_403: 10s
+        ignore_origin: false
       stale_without_lease: false
+      tag_header:
+        - X-Amz-Meta-Cache-Tag
+        - Surrogate-Key
+        - Cache-Tag
+      client_cache_control: false
+    response_overrides: false
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

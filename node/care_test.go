@@ -116,7 +116,7 @@ func TestAReplicaConfirmsForThirtySeconds(t *testing.T) {
 }
 
 func TestThatAReplicaLacksAnObjectIsNotRememberedForLong(t *testing.T) {
-	c, n := withReplica(t, func(c *testCluster) { c.fresh.Negative = time.Hour })
+	c, n := withReplica(t, func(c *testCluster) { c.fresh.NotFound = time.Hour })
 	o := c.put("k", "1", 1000, s3test.Meta{})
 	c.s3.Everything(&s3test.Step{Drop: true})
 	_, err := n.Open(context.Background(), get("k"))

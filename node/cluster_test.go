@@ -66,7 +66,7 @@ func newCluster(t *testing.T, names []string, options ...option) *testCluster {
 	c := &testCluster{
 		t: t, s3: s3test.Start(t), clock: new(testClock), ring: new(ring.Ring), names: names,
 		dirs: make(map[string]string), nodes: make(map[string]*testNode),
-		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, Negative: 10 * time.Second},
+		fresh: object.Freshness{Default: time.Hour, StaleWhileRevalidate: time.Minute, StaleIfError: 24 * time.Hour, NotFound: 10 * time.Second, Forbidden: 10 * time.Second},
 		care:  origin.Care{Breaker: origin.Breaker{FailureThreshold: 1000}}, // for tests of something else
 	}
 	c.clock.ns.Store(time.Now().UnixNano())

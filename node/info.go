@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"rookery/object"
 	"rookery/purge"
@@ -92,14 +93,21 @@ func (n *Node) remember(key object.Key, err error, note object.Note) {
 	if !errors.As(err, &origin) {
 		return
 	}
-	if origin.Status == http.StatusNotFound || origin.Status == http.StatusForbidden {
-		n.forget(key, object.Version{})
-		ttl := n.buckets[key.Bucket].Freshness.Negative
-		if origin.Replica {
-			ttl = min(ttl, object.ReplicaLifetime)
-		}
-		n.negatives.put(key, origin, note, ttl)
+	policy := n.buckets[key.Bucket].Freshness
+	var ttl time.Duration
+	switch origin.Status {
+	case http.StatusNotFound:
+		ttl = policy.NotFound
+	case http.StatusForbidden:
+		ttl = policy.Forbidden
+	default:
+		return
 	}
+	if origin.Replica {
+		ttl = min(ttl, object.ReplicaLifetime)
+	}
+	n.forget(key, object.Version{})
+	n.negatives.put(key, origin, note, ttl)
 }
 
 func (n *Node) lifetime(key object.Key, info *object.Info) object.Lifetime {

@@ -117,7 +117,7 @@ func (n *Node) extend(ctx context.Context, ask *object.Ask, a *object.Answer, ow
 		return fmt.Errorf("answer for byte %d begins at %d: %w", from, a.Offset, object.ErrUnreachable)
 	}
 	b := &clusterBody{
-		node: n, ctx: ctx, key: ask.Key, pin: a.Info.Pin(), floor: n.floor(ask.Key, &a.Info), requestID: ask.RequestID,
+		node: n, ctx: ctx, key: ask.Key, pin: a.Info.Pin(), floor: lower(n.floor(ask.Key, &a.Info), a.Info.Note), requestID: ask.RequestID,
 		pos: from, end: to, part: a.Body, partEnd: from + a.Length, partFrom: owner,
 	}
 	if a.Length == 0 {

@@ -2,17 +2,28 @@ package object
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// Freshness is a bucket's policy where the origin says nothing of its own.
+// Freshness is a bucket's policy: what the origin says goes before the defaults,
+// Override before that, and nothing is longer than Max.
 type Freshness struct {
 	Default              time.Duration // freshness lifetime (RFC 9111 §4.2)
 	StaleWhileRevalidate time.Duration // RFC 5861 §3
 	StaleIfError         time.Duration // RFC 5861 §4
-	Negative             time.Duration // how long a 404 or 403 of S3 is remembered
+	// NotFound and Forbidden are how long a 404 and a 403 of S3 are remembered.
+	NotFound, Forbidden time.Duration
+	// IgnoreOrigin: nothing that the origin says of caching counts, no-store and
+	// private included; only Vary: * does.
+	IgnoreOrigin  bool
+	Override, Max Windows
+}
+
+// Windows are the three times of an answer; nil leaves one open. Override.Fresh
+// outdoes a no-cache, but none of them no-store or private.
+type Windows struct {
+	Fresh, StaleWhileRevalidate, StaleIfError *time.Duration
 }
 
 // ReplicaLifetime bounds how long what a replica says is believed that is not the
@@ -28,39 +39,32 @@ type Lifetime struct {
 	Fresh                time.Duration
 	StaleWhileRevalidate time.Duration
 	StaleIfError         time.Duration
+	// Strict: it is never used stale, whatever a client would take (no-cache,
+	// must-revalidate, proxy-revalidate, s-maxage).
+	Strict bool
+	// Immutable: while it is fresh no client's max-age makes it asked for again
+	// (RFC 8246 §2).
+	Immutable bool
 }
 
-// Lifetime reads the origin's Cache-Control and Expires (RFC 9111 §5.2.2, §5.3;
-// s-maxage goes before max-age, max-age before Expires); what they leave open
-// the policy decides. no-cache is a lifetime of zero, and it and must-revalidate
-// forbid any use of the stale.
+// Lifetime reads what the origin says of caching: CDN-Cache-Control where it has
+// one that is valid (RFC 9213 §2.2), else Cache-Control and Expires (RFC 9111
+// §5.2.2, §5.3; s-maxage goes before max-age, max-age before Expires). What they
+// leave open the policy decides.
 func (f Freshness) Lifetime(i *Info) Lifetime {
 	l := Lifetime{Keep: true, Fresh: f.Default, StaleWhileRevalidate: f.StaleWhileRevalidate, StaleIfError: f.StaleIfError}
-	d := directives{maxAge: -1, sharedMaxAge: -1}
+	d := noDirectives
+	if !f.IgnoreOrigin {
+		d = directivesOf(i)
+	}
+	d.apply(&l)
 	for _, h := range i.Header {
-		switch h.Name {
-		case "Cache-Control":
-			d.read(h.Value, &l)
-		case "Expires":
-			l.Fresh = 0 // an Expires that is no date has passed (RFC 9111 §5.3)
-			if t, err := http.ParseTime(h.Value); err == nil {
-				l.Fresh = max(0, t.Sub(i.Validated))
-			}
-		case "Vary":
-			l.Keep = l.Keep && !strings.Contains(h.Value, "*") // matches no request (RFC 9111 §4.1)
+		if h.Name == "Vary" && strings.Contains(h.Value, "*") {
+			l.Keep = false // matches no request
 		}
 	}
-	switch {
-	case d.noCache:
-		l.Fresh = 0
-	case d.sharedMaxAge >= 0:
-		l.Fresh = d.sharedMaxAge
-	case d.maxAge >= 0:
-		l.Fresh = d.maxAge
-	}
-	if d.strict {
-		l.StaleWhileRevalidate, l.StaleIfError = 0, 0
-	}
+	f.Override.apply(&l, func(_, own time.Duration) time.Duration { return own })
+	f.Max.apply(&l, func(said, most time.Duration) time.Duration { return min(said, most) })
 	if i.Replica {
 		l.Fresh = min(l.Fresh, ReplicaLifetime)
 		l.StaleWhileRevalidate = min(l.StaleWhileRevalidate, ReplicaLifetime-l.Fresh)
@@ -68,49 +72,49 @@ func (f Freshness) Lifetime(i *Info) Lifetime {
 	return l
 }
 
-// directives are those of all Cache-Control fields together, of which one may
-// outdo another. An age that was not given is -1.
-type directives struct {
-	noCache, strict      bool
-	maxAge, sharedMaxAge time.Duration
-}
-
-// read takes one field's directives; what nothing outdoes goes to l at once.
-func (d *directives) read(control string, l *Lifetime) {
-	for directive := range strings.SplitSeq(control, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
-		case "no-store", "private":
-			l.Keep = false
-		case "no-cache":
-			d.noCache, d.strict = true, true
-		case "must-revalidate", "proxy-revalidate":
-			d.strict = true
-		case "s-maxage":
-			d.sharedMaxAge, d.strict = deltaSeconds(value), true // implies proxy-revalidate (§5.2.2.10)
-		case "max-age":
-			d.maxAge = deltaSeconds(value)
-		case "stale-while-revalidate":
-			l.StaleWhileRevalidate = max(0, deltaSeconds(value))
-		case "stale-if-error":
-			l.StaleIfError = max(0, deltaSeconds(value))
+func (w *Windows) apply(l *Lifetime, decide func(said, own time.Duration) time.Duration) {
+	set := func(said, own *time.Duration) {
+		if own != nil {
+			*said = decide(*said, *own)
 		}
 	}
+	set(&l.Fresh, w.Fresh)
+	set(&l.StaleWhileRevalidate, w.StaleWhileRevalidate)
+	set(&l.StaleIfError, w.StaleIfError)
 }
 
-// maxDelta is what a lifetime too large to count means (RFC 9111 §1.2.2).
-const maxDelta = 1<<31 - 1
+// directivesOf reads an info's header. An info rarely has more than one field of
+// a name, and then the first lifetime counts (RFC 9111 §4.2.1).
+func directivesOf(i *Info) directives {
+	d := noDirectives
+	var targeted []string
+	for _, h := range i.Header {
+		switch h.Name {
+		case "Cache-Control":
+			for name, value := range Directives(h.Value) {
+				d.read(name, value)
+			}
+		case "Expires":
+			d.expire(h.Value, i.Validated)
+		case "Cdn-Cache-Control":
+			targeted = append(targeted, h.Value)
+		}
+	}
+	if targeted != nil {
+		if own, ok := targetedDirectives(strings.Join(targeted, ", ")); ok {
+			return own
+		}
+	}
+	return d
+}
 
-// deltaSeconds reads RFC 9111 §1.2.2's delta-seconds, quoted or not. What is no
-// number is -1: the directive says nothing.
-func deltaSeconds(s string) time.Duration {
-	s = strings.Trim(s, `"`)
-	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return -1
+// expire reads an Expires, which our clock and not the origin's Date measures:
+// for a server that stamps its answers now, the difference is that of the clocks.
+// One that is no date has passed (RFC 9111 §5.3).
+func (d *directives) expire(value string, validated time.Time) {
+	var left time.Duration
+	if t, err := http.ParseTime(value); err == nil {
+		left = max(0, t.Sub(validated))
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n > maxDelta {
-		n = maxDelta
-	}
-	return time.Duration(n) * time.Second
+	d.expires = first(d.expires, left)
 }

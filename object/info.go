@@ -40,11 +40,12 @@ type Info struct {
 	ETag         string    // as the origin wrote it, with its quotes; "" if it gave none
 	LastModified time.Time // in seconds, UTC; zero if the origin gave none
 	// Header is every other header the origin gave that a client may see, in the
-	// origin's order. Content-Length, ETag, Last-Modified, Accept-Ranges, Date,
-	// Age and hop-by-hop fields are not among them.
+	// origin's order. Content-Length, ETag, Last-Modified, Accept-Ranges, Date
+	// and hop-by-hop fields are not among them. An Age is there when another cache
+	// gave the answer: it says so, and what it counts is in Validated already.
 	Header []Field
 	// Validated is when the request was sent whose answer last confirmed this
-	// info; freshness counts from it.
+	// info, less the answer's Age; freshness counts from it (RFC 9111 §4.2.3).
 	Validated time.Time
 	// Note is the purge note taken before the origin was asked.
 	Note Note

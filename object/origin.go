@@ -3,6 +3,8 @@ package object
 import (
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,11 +12,36 @@ import (
 // The error itself is a *NotModified.
 var ErrNotModified = errors.New("not modified")
 
-// NotModified is ErrNotModified with the validators that the 304 named, for
-// those who renew an entry only when both are equal to their own.
+// NotModified is ErrNotModified with what the 304 said, for those who renew an
+// entry only when both validators are equal to their own.
 type NotModified struct {
 	ETag         string    // "" if the 304 named none
 	LastModified time.Time // zero if the 304 named none
+	// Header are those fields of the 304 that speak of freshness; they take the
+	// place of the entry's (RFC 9111 §3.2).
+	Header    []Field
+	Validated time.Time // as an Info's
+	Replica   bool      // as an Info's
+}
+
+// Renew returns the info that a 304 to a request for it promises, and whether it
+// confirms it: an equal strong ETag and an equal Last-Modified. Its Note is the
+// caller's to set.
+func (e *NotModified) Renew(i *Info) (Info, bool) {
+	if !i.Strong() || e.ETag != i.ETag || !e.LastModified.Equal(i.LastModified) {
+		return Info{}, false
+	}
+	renewed := *i
+	renewed.Validated, renewed.Replica = e.Validated, e.Replica
+	renewed.Header = make([]Field, 0, len(i.Header)+len(e.Header))
+	for _, f := range i.Header {
+		if f.Name != "Age" && !slices.ContainsFunc(e.Header, func(new Field) bool { return new.Name == f.Name }) {
+			renewed.Header = append(renewed.Header, f)
+		}
+	}
+	renewed.Header = append(renewed.Header, e.Header...)
+	slices.SortStableFunc(renewed.Header, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+	return renewed, true
 }
 
 func (e *NotModified) Error() string { return ErrNotModified.Error() }

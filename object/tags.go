@@ -2,27 +2,41 @@ package object
 
 import (
 	"iter"
+	"slices"
 	"strings"
 )
 
-// Tags returns the object's cache tags: what the named response headers list,
-// between commas or spaces. It is nil if no header is named.
+// TagSeparators stand between the tags of one header field: Cache-Tag has commas,
+// Surrogate-Key spaces.
+const TagSeparators = ", \t"
+
+// Tags returns the cache tags of an object: what stands in the named header
+// fields, whose names must be in canonical form, in the origin's order and repeated
+// where the origin repeats it. All of them: a purge by a tag that was overlooked would
+// promise too much. It does not allocate.
 func (i *Info) Tags(headers []string) iter.Seq[string] {
-	if len(headers) == 0 {
-		return nil
-	}
 	return func(yield func(string) bool) {
-		for _, f := range i.Header {
-			for _, name := range headers {
-				if f.Name != name {
-					continue
-				}
-				for tag := range strings.FieldsFuncSeq(f.Value, func(r rune) bool { return r == ',' || r == ' ' }) {
-					if !yield(tag) {
-						return
-					}
-				}
+		for f := range i.Header {
+			if slices.Contains(headers, i.Header[f].Name) && !eachTag(i.Header[f].Value, yield) {
+				return
 			}
 		}
 	}
+}
+
+// eachTag yields the tags of one field's value. It returns false when that is to be
+// the last.
+func eachTag(value string, yield func(string) bool) bool {
+	for value != "" {
+		tag := value
+		if end := strings.IndexAny(value, TagSeparators); end >= 0 {
+			tag, value = value[:end], value[end+1:]
+		} else {
+			value = ""
+		}
+		if tag != "" && !yield(tag) {
+			return false
+		}
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package origin
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // and hop-by-hop fields (RFC 9110 §7.6.1).
 var ours = map[string]bool{
 	"Content-Length": true, "Content-Range": true, "Accept-Ranges": true, "Etag": true, "Last-Modified": true,
-	"Date": true, "Age": true, "Server": true, "Via": true, "Alt-Svc": true, "Set-Cookie": true,
+	"Date": true, "Server": true, "Via": true, "Alt-Svc": true, "Set-Cookie": true,
 	"Strict-Transport-Security": true, "X-Amz-Request-Id": true, "X-Amz-Id-2": true,
 	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true,
 	"Proxy-Authentication-Info": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
@@ -35,7 +36,7 @@ func newInfo(res *http.Response, sent time.Time) *object.Info {
 	}
 	named := connectionNames(res.Header)
 	for name, values := range res.Header {
-		if ours[name] || slices.Contains(named, name) {
+		if name == "Age" || ours[name] || slices.Contains(named, name) {
 			continue
 		}
 		for _, v := range values {
@@ -44,8 +45,38 @@ func newInfo(res *http.Response, sent time.Time) *object.Info {
 			}
 		}
 	}
+	info.Header, info.Validated = aged(info.Header, res.Header, sent)
 	slices.SortStableFunc(info.Header, func(a, b object.Field) int { return strings.Compare(a.Name, b.Name) })
 	return info
+}
+
+// aged appends the Age of an answer that another cache gave, and returns since when
+// the answer counts: when it was asked for, less its Age (RFC 9111 §4.2.3). The
+// first value counts, and one that is no number is ignored (§5.1).
+func aged(fields []object.Field, h http.Header, sent time.Time) ([]object.Field, time.Time) {
+	age, ok := object.DeltaSeconds(strings.TrimSpace(strings.SplitN(h.Get("Age"), ",", 2)[0]))
+	if !ok || age == 0 {
+		return fields, sent
+	}
+	return append(fields, object.Field{Name: "Age", Value: strconv.Itoa(int(age / time.Second))}), sent.Add(-age)
+}
+
+// freshnessFields are those of a 304 that take the place of the entry's. What else
+// it may carry it says of itself.
+var freshnessFields = []string{"Cache-Control", "Cdn-Cache-Control", "Expires", "Vary"}
+
+// notModified says what a 304 says.
+func notModified(h http.Header, sent time.Time) error {
+	e := &object.NotModified{ETag: h.Get("ETag"), LastModified: lastModified(h)}
+	for _, name := range freshnessFields {
+		for _, v := range h.Values(name) {
+			if !hasControl(v) {
+				e.Header = append(e.Header, object.Field{Name: name, Value: v})
+			}
+		}
+	}
+	e.Header, e.Validated = aged(e.Header, h, sent)
+	return e
 }
 
 // connectionNames returns the fields that Connection makes hop-by-hop.

@@ -64,3 +64,15 @@ func TestExcess(t *testing.T) {
 		}
 	}
 }
+
+// What another cache's answer has aged already counts (RFC 9111 §4.2.3); an Age
+// that is none is ignored (§5.1).
+func TestAgeOfTheOriginsAnswer(t *testing.T) {
+	sent := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for age, want := range map[string]time.Duration{"0": 0, "7": 7 * time.Second, "7, 9": 7 * time.Second, "-1": 0, "1.5": 0, "old": 0, "": 0} {
+		info := newInfo(&http.Response{Header: http.Header{"Age": {age}}}, sent)
+		if got := sent.Sub(info.Validated); got != want || (info.Get("Age") != "") != (want > 0) {
+			t.Errorf("Age %q: %v, told as %q", age, got, info.Get("Age"))
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 // judgeHead turns the answer to a HEAD into an info.
 func (c *Client) judgeHead(res *http.Response, ifNoneMatch string, sent time.Time) (*object.Info, error) {
 	if res.StatusCode == http.StatusNotModified && ifNoneMatch != "" {
-		return nil, notModified(res.Header)
+		return nil, notModified(res.Header, sent)
 	}
 	if err := c.refusal(res); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (c *Client) judgeHead(res *http.Response, ifNoneMatch string, sent time.Tim
 func (c *Client) judgeGet(res *http.Response, f object.Fetch, sent time.Time) (*object.Fetched, error) {
 	switch {
 	case res.StatusCode == http.StatusNotModified && f.IfNoneMatch != "":
-		return nil, notModified(res.Header)
+		return nil, notModified(res.Header, sent)
 	case f.IfMatch != "" && (res.StatusCode == http.StatusPreconditionFailed ||
 		res.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		return nil, fmt.Errorf("%w: status %d to If-Match %s", object.ErrGone, res.StatusCode, f.IfMatch)
@@ -100,8 +100,4 @@ func asked(f object.Fetch) string {
 		return "a whole GET"
 	}
 	return fmt.Sprintf("bytes %d to %d", f.From, f.To)
-}
-
-func notModified(h http.Header) error {
-	return &object.NotModified{ETag: h.Get("ETag"), LastModified: lastModified(h)}
 }

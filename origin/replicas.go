@@ -90,12 +90,19 @@ func (o *Origin) soon(err error) error {
 	return err
 }
 
-// behind marks the refusal of a replica that is not the first: it may only be
-// behind. That it lacks an object whose version is known from before says nothing
+// behind marks the refusal, or the 304, of a replica that is not the first: it may
+// only be behind. That it lacks an object whose version is known from before says nothing
 // of the object, and is no 404.
 func (o *Origin) behind(by int, err error, pinned bool) error {
 	var refused *object.OriginError
-	if by == 0 || !errors.As(err, &refused) {
+	var same *object.NotModified
+	switch {
+	case by == 0:
+		return err
+	case errors.As(err, &same):
+		same.Replica = true
+		return err
+	case !errors.As(err, &refused):
 		return err
 	}
 	if pinned && refused.Status == http.StatusNotFound {

@@ -156,6 +156,10 @@ func TestAReplicaThatIsBehind(t *testing.T) {
 	if info := o.mustRead(); !info.Replica {
 		t.Error("the old version is not marked")
 	}
+	var same *object.NotModified
+	if _, err := o.Get(within(t), object.Fetch{Key: o.key, IfNoneMatch: s3test.ETag(old)}); !errors.As(err, &same) || !same.Replica {
+		t.Errorf("the 304 of the old version is not marked: %v", err)
+	}
 	o.s3[1].Put(pattern.Object{Bucket: "b", Key: "other"}, s3test.Meta{})
 	o.s3[1].Delete("b", "k")
 	_, err := o.Get(within(t), pinned)

@@ -49,19 +49,26 @@ func (m *members) known(name string) bool {
 	return ok
 }
 
+// all returns the list, which nobody changes, and a channel that is closed when there
+// is a newer one.
+func (m *members) all() ([]cluster.Member, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.changed == nil {
+		m.changed = make(chan struct{})
+	}
+	return m.list, m.changed
+}
+
 // live returns how many nodes are there, and a channel that is closed when that
 // may have changed.
 func (m *members) live() (int, <-chan struct{}) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	list, changed := m.all()
 	count := 0
-	for _, member := range m.list {
+	for _, member := range list {
 		if member.State != cluster.Failed {
 			count++
 		}
 	}
-	if m.changed == nil {
-		m.changed = make(chan struct{})
-	}
-	return count, m.changed
+	return count, changed
 }
