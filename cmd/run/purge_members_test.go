@@ -163,3 +163,33 @@ func scaled(c *testCluster, a *audit) {
 	}
 	a.more(c.t)
 }
+
+// While versions with different rings run side by side they do not read from each
+// other, but one council rules them all.
+func TestPurgeAcrossFingerprints(t *testing.T) {
+	t.Parallel()
+	c := unstarted(t, 3, nil)
+	c.change = func(cfg *config.Config, o *run.Options) {
+		short(cfg, o)
+		if cfg.Node.Name == "rook-2" {
+			o.Pretend("of the next version")
+		}
+	}
+	for i := range c.nodes {
+		c.start(i, "127.0.0.1:0")
+	}
+	for i := range c.nodes {
+		until(t, "the node is ready", c.nodes[i].Ready)
+		c.awaitMembers(i, 3)
+	}
+	for _, i := range []int{0, 1, 2} {
+		if ring := c.nodes[i].RingMembers(); len(ring) != []int{2, 2, 1}[i] {
+			t.Errorf("rook-%d: its ring is %v", i, ring)
+		}
+	}
+	for n := 1; n <= 3; n++ {
+		c.write("k", n)
+		c.purged(n-1, `"key": "k"`)
+		c.everywhere("k", n)
+	}
+}
