@@ -34,7 +34,7 @@ func TestAFlightThatAPurgeOutrunsIsNobodysWhoCameAfterIt(t *testing.T) {
 						if what == "part" && (size < mib || !object.StrongETag(etag[0])) {
 							continue // a small object and a weak one are asked for whole
 						}
-						t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst) })
+						t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst, false) })
 					}
 				}
 			}
@@ -42,7 +42,20 @@ func TestAFlightThatAPurgeOutrunsIsNobodysWhoCameAfterIt(t *testing.T) {
 	}
 }
 
-func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string, size int64, oldFirst bool) {
+// The same where the purge has been forgotten again: a mark stands in its place.
+func TestAFlightBelowATrimMarkIsNobodysWhoCameAfterThePurge(t *testing.T) {
+	for scope, s := range purgedScopes {
+		for what, ask := range map[string]*object.Ask{"info": head("k"), "whole": get("k")} {
+			for _, kind := range []string{"strong", "weak"} {
+				if s.Kind != purge.Bucket && s.Kind != purge.All { // which are not forgotten
+					t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etags[kind], 100_000, true, true) })
+				}
+			}
+		}
+	}
+}
+
+func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string, size int64, oldFirst, trimmed bool) {
 	n, s3, state := newHeld(t)
 	old := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: size}, etag[0], "red"}
 	now := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "2", Size: size}, etag[1], "red"}
@@ -60,9 +73,13 @@ func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string
 	}
 	s3.put(now)
 	apply(state, false, scope)
+	if trimmed {
+		number := state.Note().Applied
+		state.Trim(number+1, bucket, number)
+	}
 	second := n.background(ask, now.Object)
 	var later []func()
-	if scope.Kind != purge.Tag || ask.Range.Kind == object.FromTo { // else nobody knows its tags yet, and it waits
+	if scope.Kind != purge.Tag || trimmed || ask.Range.Kind == object.FromTo { // else nobody knows its tags yet, and it waits
 		later = append(later, s3.next(t))
 	}
 	s3.hold(false)

@@ -79,12 +79,13 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 	if n.peers == nil {
 		return nil, object.ErrUnreachable
 	}
+	came := n.purges.Note()
 	a, err := n.peers.Open(ctx, name, ask)
 	if err == nil {
-		if again, outdated := n.outdated(ask, a); outdated {
+		if again, outdated := n.outdated(ask, a, came); outdated {
 			closeBody(a)
 			if a, err = n.peers.Open(ctx, name, again); err == nil {
-				if _, outdated = n.outdated(again, a); outdated {
+				if _, outdated = n.outdated(again, a, came); outdated {
 					closeBody(a)
 					err = fmt.Errorf("%s has not heard of purge %d: %w", name, again.Floor.Applied, object.ErrUnreachable)
 				}
