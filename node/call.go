@@ -26,6 +26,7 @@ const (
 type call struct {
 	done  chan struct{} // closed when info, run, bypass and err are set
 	whole bool          // it is a GET
+	now   bool          // it asks S3, whatever is told meanwhile
 
 	info   *object.Info
 	err    error
@@ -104,7 +105,7 @@ func (n *Node) call(key object.Key, w need) (c *call, joined bool, err error) {
 		if n.ctx.Err() != nil {
 			return nil, false, errClosed
 		}
-		c = &call{done: make(chan struct{}), whole: w.question != theInfo, refs: 1}
+		c = &call{done: make(chan struct{}), whole: w.question != theInfo, now: w.now, refs: 1}
 		n.calls[h] = c
 		n.work.Go(func() { n.answer(c, key, w) })
 	}
@@ -119,7 +120,7 @@ func (n *Node) answers(c *call, key object.Key, w need) bool {
 	case n.over(c, key), w.question == onlyBytes && !c.whole:
 		return false
 	case !c.sent:
-		return true
+		return c.now || !w.now
 	}
 	return !w.now && !n.outrun(c, key)
 }
