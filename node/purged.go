@@ -72,12 +72,14 @@ func higher(own, other object.Note) object.Note {
 	return own
 }
 
-// lower returns the floor as far as it was known when a note was taken.
-func lower(floor, known object.Note) object.Note {
-	if known.Council == floor.Council {
-		floor.Applied = min(floor.Applied, known.Applied)
+// lower returns the lower of two of one council: a floor as far as it was known when
+// a note was taken, or another node's note as far as this node knows. That one may be
+// ahead, and what lies between has judged nothing of what is stored here.
+func lower(of, known object.Note) object.Note {
+	if known.Council == of.Council {
+		of.Applied = min(of.Applied, known.Applied)
 	}
-	return floor
+	return of
 }
 
 // awaitFloor waits until the purge that an asker names is in place here.

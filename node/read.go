@@ -96,6 +96,7 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 		n.count.passedOver(ctx, err)
 		return nil, err
 	}
+	a.Info.Note = lower(a.Info.Note, came)
 	a.Source = object.SourcePeer
 	n.count.given(ask.Key.Bucket, a)
 	return a, nil
