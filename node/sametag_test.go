@@ -239,3 +239,38 @@ func drain(a *object.Answer) error {
 	_, err := io.Copy(io.Discard, a.Body)
 	return err
 }
+
+// A GET that a purge has outrun breaks off, and a former owner has the rest from
+// after the purge: what is put together is as old as its oldest piece.
+func TestAPieceFromAfterThePurgeDoesNotMakeTheRestNew(t *testing.T) {
+	s3 := newHeldS3()
+	c := newPurged(t, four, func(c *testCluster) {
+		c.adjustNode = func(o *node.Options) {
+			b := o.Buckets[bucket]
+			b.Origin = s3
+			o.Buckets[bucket] = b
+		}
+	})
+	c.members(four[:3]...)
+	key := moved(t, "k")
+	former, _ := c.owner(key)
+	c.members(four...)
+	n := c.nodes[four[3]]
+	old := heldObject{self(key, "1", 1000), sameTag.ETag, "red"}
+	now := heldObject{self(key, "2", 1000), sameTag.ETag, "red"}
+	s3.put(old)
+	s3.cut(500)
+	s3.hold(true)
+	anything := self(key, "", 1000)
+	before := n.background(get(key), anything)
+	let := s3.next(t)
+	s3.put(now)
+	c.purge(object1(key))
+	s3.hold(false)
+	c.pinnedOnly(t, former, now.Object)
+	let()
+	before.end(t, "the reader before the purge")
+	c.settle(t)
+	s3.cut(0)
+	n.read(t, get(key), now.Object)
+}
