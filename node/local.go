@@ -23,6 +23,9 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
 		return nil, object.ErrUnknownBucket
 	}
+	if ask.PassedOver {
+		n.standIns.wasPassedOver()
+	}
 	if err := n.awaitFloor(ctx, ask.Floor); err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ func (n *Node) openAtOwner(ctx context.Context, ask *object.Ask) (a *object.Answ
 		if !passOver(ctx, err) {
 			return a, owner, err
 		}
+		n.standIns.passOver(owner)
 	}
 	a, err = n.OpenLocal(ctx, ask)
 	return a, n.name, err
@@ -80,11 +81,11 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 		return nil, object.ErrUnreachable
 	}
 	came := n.purges.Note()
-	a, err := n.peers.Open(ctx, name, ask)
+	a, err := n.handOff.open(ctx, name, ask)
 	if err == nil {
 		if again, outdated := n.outdated(ask, a, came); outdated {
 			closeBody(a)
-			if a, err = n.peers.Open(ctx, name, again); err == nil {
+			if a, err = n.handOff.open(ctx, name, again); err == nil {
 				if _, outdated = n.outdated(again, a, came); outdated {
 					closeBody(a)
 					err = fmt.Errorf("%s has not heard of purge %d: %w", name, again.Floor.Applied, object.ErrUnreachable)
