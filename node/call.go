@@ -2,6 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"rookery/object"
@@ -20,14 +23,42 @@ const (
 	onlyBytes
 )
 
+// asked is what a reader brings to a call.
+type asked struct {
+	question question
+	// arrived is the moment before which the reader came; see moment.
+	arrived uint64
+	// seen is when the info was confirmed that the reader found and could not use;
+	// zero if it found none.
+	seen time.Time
+	// must: the reader wants S3's own word, whatever others have been told meanwhile.
+	must bool
+}
+
+// moment counts what is sent to S3, so that it can be told whether a reader came
+// before a request was sent: the clock would not tell, and readers take their time
+// on the way to their call. Moment 1 is before all.
+type moment struct{ sent atomic.Uint64 }
+
+func (m *moment) now() uint64  { return m.sent.Load() + 1 }
+func (m *moment) next() uint64 { return m.sent.Add(1) + 1 }
+
+// anew reports whether the reader needs an answer to a request that is yet to be
+// sent: what it has found is too old, and what S3 says to an older request may be.
+func (a *asked) anew() bool { return a.must || !a.seen.IsZero() }
+
 // call is one question to S3 about a key: a HEAD, or a whole GET whose body
 // becomes a run. Whoever wants to know the same meanwhile waits for its answer.
+// Who needs one that is asked from now on joins until it is sent, and shares the
+// next call after that.
 type call struct {
-	done  chan struct{} // closed when info, run, bypass and err are set
-	whole bool          // it is a GET
+	done  chan struct{} // closed when info, run, bypass, status and err are set
+	prev  *call         // the call before it, whose answer is awaited first; nil if none
+	whole bool          // it is a GET. Guarded by Node.mu until sent
 
 	info   *object.Info
 	err    error
+	status int     // S3's to a revalidation, 304 or 200; 0 if it was none
 	run    *run    // of a GET whose bytes are kept: the call's own place in it
 	bypass *opened // of a GET whose bytes are not for the cache; guarded by Node.mu
 
@@ -36,60 +67,85 @@ type call struct {
 	hold bool
 	// handed: S3 was not asked. A former owner has told the info, which may be stale.
 	handed bool
+	// finish: nobody waits for its run, which brings all of a small object even so.
+	// Guarded by Node.mu until sent.
+	finish bool
 
-	refs int  // who waits, and the goroutine that asks; guarded by Node.mu
-	left bool // the call's place in its run was given back; guarded by Node.mu
+	// Guarded by Node.mu:
+	asked        // by all who joined before it was sent
+	sent  uint64 // the moment after which S3 was asked, 1 if it was not; 0 until then
+	refs  int    // who waits, and the goroutine that asks
+	left  bool   // the call's place in its run was given back
+}
+
+// share is a reader's part in a call.
+type share struct {
+	*call
+	joined bool // another reader began it
+	late   bool // it had been sent before the reader came
 }
 
 // ask returns the answer of the call in progress for the key, or of a new one.
-// seen is when the info was confirmed that the reader found and could not use;
-// zero if it found none. When the reader has its place in the call's run, or wants
-// none, it lets go of the call.
-func (n *Node) ask(ctx context.Context, key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
+// When the reader has its place in the call's run, or wants none, it lets go of
+// the call.
+func (n *Node) ask(ctx context.Context, key object.Key, by asked) (share, error) {
 	if err := n.gate.enter(); err != nil {
-		return nil, false, err
+		return share{}, err
 	}
 	defer n.gate.leave()
 	for {
-		if c, joined, err = n.call(key, q, seen); err != nil {
-			return nil, false, err
+		c, err := n.call(key, by)
+		if err != nil {
+			return share{}, err
 		}
 		select {
 		case <-c.done:
 		case <-ctx.Done():
-			n.letGo(c)
-			return nil, joined, ctx.Err()
+			n.letGo(c.call)
+			return share{}, ctx.Err()
 		}
 		if c.err != nil {
-			n.letGo(c)
-			return nil, joined, c.err
+			n.letGo(c.call)
+			return share{}, c.err
 		}
-		if !c.handed || seen.IsZero() {
-			return c, joined, nil
+		if !c.handed || !by.anew() {
+			return c, nil
 		}
-		n.letGo(c) // it told what this reader has seen: S3 is still to be asked
+		n.letGo(c.call) // it told what this reader has seen: S3 is still to be asked
 	}
 }
 
-// call returns the call in progress for the key, or starts one. The caller lets
-// go of it.
-func (n *Node) call(key object.Key, q question, seen time.Time) (c *call, joined bool, err error) {
-	h := key.Hash()
+// call gives a part in the call in progress for the key, or in a new one. The
+// caller lets go of it.
+func (n *Node) call(key object.Key, by asked) (share, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c, joined = n.calls[h]; joined && (n.over(c, key) || q == onlyBytes && !c.whole) {
-		joined = false
-	}
-	if !joined {
-		if n.ctx.Err() != nil {
-			return nil, false, errClosed
+	c := n.calls[key.Hash()]
+	switch {
+	case c == nil, n.over(c, key), by.question == onlyBytes && !c.whole:
+		return n.begin(key, by, nil)
+	case c.sent == 0:
+		c.whole = c.whole || by.question != theInfo
+		c.must = c.must || by.must
+		if by.seen.After(c.seen) {
+			c.seen = by.seen
 		}
-		c = &call{done: make(chan struct{}), whole: q != theInfo, refs: 1}
-		n.calls[h] = c
-		n.work.Go(func() { n.answer(c, key, seen) })
+	case by.anew() && c.sent <= by.arrived:
+		return n.begin(key, by, c)
 	}
 	c.refs++
-	return c, joined, nil
+	return share{call: c, joined: true, late: c.sent != 0 && c.sent <= by.arrived}, nil
+}
+
+// begin starts a call that waits for prev, if that is not nil. Node.mu is held.
+func (n *Node) begin(key object.Key, by asked, prev *call) (share, error) {
+	if n.ctx.Err() != nil {
+		return share{}, errClosed
+	}
+	c := &call{done: make(chan struct{}), prev: prev, whole: by.question != theInfo, asked: by, refs: 2}
+	n.calls[key.Hash()] = c
+	n.work.Go(func() { n.answer(c, key) })
+	return share{call: c}, nil
 }
 
 // over reports whether nothing more comes of the call: its GET has ended, or has
@@ -104,11 +160,13 @@ func (n *Node) over(c *call, key object.Key) bool {
 }
 
 // stands reports whether no later question about the key has taken the call's
-// place: only then may what it learned become what the node knows.
+// place: only then may what it learned become what the node knows. One that waits
+// for this very answer has not.
 func (n *Node) stands(c *call, key object.Key) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.calls[key.Hash()] == c
+	now := n.calls[key.Hash()]
+	return now == c || now != nil && now.prev == c
 }
 
 // letGo gives back one reference to a call. When the first have all gone, its
@@ -147,21 +205,56 @@ func (n *Node) takeBypass(c *call) *opened {
 // answer publishes what S3 says. The call stays joinable until the outcome can be
 // found elsewhere: in the store or, for a version without a strong ETag, until
 // its only GET has ended.
-func (n *Node) answer(c *call, key object.Key, seen time.Time) {
-	// The reader looked before this call began. Another one may have ended between
-	// the two: its answer is this one's.
-	if !n.toldMeanwhile(c, key, seen) && !n.toldByFormer(c, key, seen) {
+func (n *Node) answer(c *call, key object.Key) {
+	if c.prev != nil {
+		<-c.prev.done
+	}
+	if !n.toldBefore(c, key) {
 		n.askS3(c, key)
 	}
 	if !c.hold {
 		n.endCall(c, key)
 	}
 	close(c.done)
+	if c.finish && c.run != nil && c.info.Size <= object.ChunkBytes {
+		n.flights.outlast(c.run)
+	}
 	n.letGo(c)
 	if c.hold {
 		n.flights.outlast(c.run)
 		n.endCall(c, key)
 	}
+}
+
+// toldBefore answers the call without S3 if that can be: by the call before it,
+// by one that ended between its first reader's look and its beginning, or by a
+// former owner. Whoever comes from now on has not been there before.
+func (n *Node) toldBefore(c *call, key object.Key) bool {
+	n.mu.Lock()
+	by := c.asked
+	n.mu.Unlock()
+	told := c.prev != nil && n.toldByPrevious(c, key) || n.toldMeanwhile(c, key, by.seen) || !by.anew() && n.toldByFormer(c, key)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.prev = nil
+	if told && !c.must && (c.err != nil || c.handed || c.info.Validated.After(c.seen)) {
+		c.sent = 1
+		return true
+	}
+	c.sent = n.moment.next()
+	c.info, c.err, c.handed = nil, nil, false
+	return false
+}
+
+// toldByPrevious answers the call with what the one before it has met: S3 that
+// does not answer, or the key's absence, as long as that is remembered.
+func (n *Node) toldByPrevious(c *call, key object.Key) bool {
+	if err := n.negatives.get(key); err != nil {
+		c.err = err
+	} else if err := c.prev.err; err != nil && temporary(err) {
+		c.err = err
+	}
+	return c.err != nil
 }
 
 // toldMeanwhile answers the call with an info that is fresh, and newer than the
@@ -177,10 +270,7 @@ func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time) bool {
 
 // toldByFormer answers the call with what a former owner of the key knows, where
 // this node knows nothing.
-func (n *Node) toldByFormer(c *call, key object.Key, seen time.Time) bool {
-	if !seen.IsZero() {
-		return false
-	}
+func (n *Node) toldByFormer(c *call, key object.Key) bool {
 	if _, ok := n.store.Info(key); ok {
 		return false
 	}
@@ -231,6 +321,7 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.status = http.StatusOK
 	if !info.Strong() {
 		info.Version = object.OnlyVersion()
 	}
@@ -238,15 +329,20 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	return info, nil
 }
 
-// askWhole starts a GET of the whole object. A body of several extents is not
-// read here: every extent has an owner of its own, and a run that starts at it.
+// askWhole starts a GET of the whole object, if it is another one than what is
+// held. A body of several extents is not read here: every extent has an owner of
+// its own, and a run that starts at it.
 func (n *Node) askWhole(c *call, key object.Key) error {
-	o, err := n.getWhole(n.ctx, key)
+	held := n.confirmable(c, key)
+	o, err := n.getWhole(n.ctx, key, held)
+	if same, ok := errors.AsType[*object.NotModified](err); ok {
+		return n.confirmed(c, key, held, same)
+	}
 	if err != nil {
 		return err
 	}
 	info := o.Info
-	c.info = info
+	c.info, c.status = info, http.StatusOK
 	switch {
 	case !n.lifetime(key, info).Keep:
 		n.learn(c, key, info)

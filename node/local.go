@@ -37,8 +37,9 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 
 // openHot answers from memory while the entry is fresh; (nil, nil) otherwise.
 func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, error) {
-	ttl := n.ttl(&hot.Info, n.lifetime(ask.Key, &hot.Info))
-	if ttl <= 0 || ask.Suspect == hot.Info.Version {
+	life := n.lifetime(ask.Key, &hot.Info)
+	ttl := n.ttl(&hot.Info, life)
+	if ttl <= 0 || ask.Suspect == hot.Info.Version || ask.Wish.Strict() && life.For(life.Fresh-ttl, ask.Wish) != object.UseFresh {
 		return nil, nil
 	}
 	a := &object.Answer{Info: hot.Info, Source: object.SourceHot, Outcome: object.Hit, TTL: ttl}
@@ -63,7 +64,10 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if k.call != nil {
 		defer n.letGo(k.call)
 	}
-	a := &object.Answer{Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life)}
+	a := &object.Answer{
+		Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life),
+		Changed: k.changed, Requested: k.requested, ForwardStatus: k.status,
+	}
 	if !k.life.Keep {
 		return n.openBypass(ctx, ask, k, a)
 	}
@@ -88,6 +92,9 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.
 		return err
 	}
 	a.Offset, a.Length = from, n.reach(ask.Key, k.info, from, to)-from
+	if ask.OnlyStored() && !ask.OnlyIfHave && (a.Length != to-from || n.held(ask.Key, k.info.Pin(), from, to) != to) {
+		return object.ErrNotHeld // S3 is not to be asked for the rest, nor is another node that would
+	}
 	if a.Length == 0 {
 		return nil
 	}
@@ -135,9 +142,9 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, a *object.Answer) error {
 	b := &localBody{
 		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin,
-		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyIfHave,
+		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyStored(),
 	}
-	if !ask.OnlyIfHave {
+	if !b.onlyStored {
 		n.readAhead(ask.Key, pin, b.pos, b.end)
 	}
 	if err := b.prime(); err != nil {

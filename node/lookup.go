@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"rookery/object"
@@ -14,6 +13,9 @@ type known struct {
 	life      object.Lifetime
 	outcome   object.Outcome
 	source    object.Source // where the info came from
+	status    int           // as Answer.ForwardStatus
+	changed   bool          // as Answer.Changed
+	requested bool          // as Answer.Requested
 	collapsed bool
 	call      *call // the call that told it; the reader lets go of it. nil if none
 }
@@ -21,35 +23,45 @@ type known struct {
 // lookup finds the object's info: stored (here, or by a former owner) and fresh,
 // stored and confirmed by S3, or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
+	arrived := n.moment.now()
 	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask.Key, &info, !ask.HeadOnly) {
-		return n.current(ctx, ask, &info)
+		return n.current(ctx, ask, &info, arrived)
 	}
-	if err := n.negatives.get(ask.Key); err != nil {
+	if err := n.negatives.get(ask.Key); err != nil && !ask.Wish.Strict() {
 		return known{}, err
 	}
-	if ask.OnlyIfHave {
+	switch {
+	case ask.OnlyStored():
 		return known{}, object.ErrNotHeld
+	case ask.Wish != nil && ask.Wish.NoStore:
+		return n.unstored(ctx, ask)
 	}
-	q := theInfo
+	by := asked{question: theInfo, arrived: arrived, must: ask.Wish.Strict()}
 	if !ask.HeadOnly && ask.Range.Kind == object.Whole {
-		q = theWhole
+		by.question = theWhole
 	}
-	c, joined, err := n.ask(ctx, ask.Key, q, time.Time{})
+	c, err := n.ask(ctx, ask.Key, by)
 	if err == nil && c.handed {
-		n.letGo(c)
-		return n.current(ctx, ask, c.info)
+		n.letGo(c.call)
+		return n.current(ctx, ask, c.info, arrived)
 	}
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
-		n.letGo(c)
-		c, joined, err = n.ask(ctx, ask.Key, onlyBytes, time.Time{})
+		n.letGo(c.call)
+		by.question = onlyBytes
+		c, err = n.ask(ctx, ask.Key, by)
 	}
 	if err != nil {
 		return known{}, err
 	}
-	return known{
+	k := known{
 		info: c.info, life: n.lifetime(ask.Key, c.info),
-		outcome: object.Miss, source: object.SourceOrigin, collapsed: joined, call: c,
-	}, nil
+		outcome: object.Miss, source: object.SourceOrigin, collapsed: c.joined, call: c.call,
+	}
+	if c.late && k.life.Keep && n.now().Sub(k.info.Validated) >= k.life.Fresh+k.life.StaleWhileRevalidate {
+		n.letGo(c.call) // S3 said this before the reader came, and to be asked each time
+		return n.current(ctx, ask, k.info, arrived)
+	}
+	return k, nil
 }
 
 // headOfUnstrong reports whether the call was a HEAD of a version without a
@@ -73,54 +85,46 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 }
 
 // current decides whether a stored info may be used: fresh, or stale within the
-// windows of RFC 5861, or confirmed by S3 with a HEAD (which gives all headers
-// anew, at the price of a 304). Without a strong ETag no HEAD could confirm it:
-// whoever wants its bytes gets new ones.
-func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info) (known, error) {
+// windows of RFC 5861, or confirmed by S3.
+func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, arrived uint64) (known, error) {
 	k := known{info: info, life: n.lifetime(ask.Key, info), outcome: object.Hit, source: object.SourceDisk}
+	if ask.OnlyIfHave {
+		return k, nil
+	}
 	age := n.now().Sub(info.Validated)
-	suspect := ask.Suspect == info.Version
-	switch {
-	case !suspect && age < k.life.Fresh, ask.OnlyIfHave:
-		return k, nil
-	case !suspect && age < k.life.Fresh+k.life.StaleWhileRevalidate:
-		k.outcome = object.Stale
-		n.refresh(ask.Key, info.Validated)
-		return k, nil
-	}
-	q := theInfo
-	if !info.Strong() && info.Size > 0 && !ask.HeadOnly {
-		q = onlyBytes
-	}
-	c, joined, err := n.ask(ctx, ask.Key, q, info.Validated)
-	if err != nil {
-		failed := temporary(err) || errors.Is(err, object.ErrBroken) // a 5xx to the client (RFC 5861 §4)
-		if !suspect && ctx.Err() == nil && failed && age < k.life.Fresh+k.life.StaleIfError {
+	if ask.Suspect != info.Version {
+		switch k.life.For(age, ask.Wish) {
+		case object.UseFresh:
+			return k, nil
+		case object.UseStale:
 			k.outcome = object.Stale
 			return k, nil
+		case object.UseWhileRevalidating:
+			k.outcome = object.Stale
+			if !ask.OnlyStored() {
+				n.refresh(ask.Key, info)
+			}
+			return k, nil
 		}
-		return known{}, err
 	}
-	if c.headOfUnstrong() && !ask.HeadOnly { // strong until now
-		n.letGo(c)
-		if c, joined, err = n.ask(ctx, ask.Key, onlyBytes, c.info.Validated); err != nil {
-			return known{}, err
-		}
+	k.requested = age < k.life.Fresh && ask.Wish.Strict()
+	switch {
+	case ask.OnlyStored():
+		return known{}, object.ErrNotHeld
+	case ask.Wish != nil && ask.Wish.NoStore:
+		return n.unstored(ctx, ask)
 	}
-	k.info, k.life, k.call, k.collapsed = c.info, n.lifetime(ask.Key, c.info), c, joined
-	k.outcome, k.source = object.Miss, object.SourceOrigin
+	c, err := n.revalidate(ctx, ask, info, asked{arrived: arrived, must: k.requested})
+	if err != nil {
+		return n.staleIfError(ctx, ask, k, age, err)
+	}
+	k.info, k.life, k.call, k.collapsed, k.status = c.info, n.lifetime(ask.Key, c.info), c.call, c.joined, c.status
 	if sameVersion(info, c.info) {
-		k.outcome, k.source = object.Revalidated, object.SourceDisk
+		k.outcome = object.Revalidated
+		return k, nil
 	}
+	k.outcome, k.source, k.changed = object.Miss, object.SourceOrigin, true
 	return k, nil
-}
-
-// refresh lets S3 confirm an info while the stale one is served; one call
-// however many readers ask for it.
-func (n *Node) refresh(key object.Key, seen time.Time) {
-	if c, _, err := n.call(key, theInfo, seen); err == nil {
-		n.letGo(c)
-	}
 }
 
 // ttl is how long the info stays fresh; negative when it is stale.

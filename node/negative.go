@@ -31,6 +31,7 @@ func newNegatives(now func() time.Time) *negatives {
 	return &negatives{now: now, lru: lru.New(maxNegatives)}
 }
 
+// get returns what S3 answered, and for how much longer that is remembered.
 func (s *negatives) get(key object.Key) *object.OriginError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,10 +39,14 @@ func (s *negatives) get(key object.Key) *object.OriginError {
 	if !ok {
 		return nil
 	}
-	if e := found.(negative); e.key == key && s.now().Before(e.until) {
-		return e.err
+	e := found.(negative)
+	left := e.until.Sub(s.now())
+	if e.key != key || left <= 0 {
+		return nil
 	}
-	return nil
+	again := *e.err
+	again.Remembered = left
+	return &again
 }
 
 func (s *negatives) put(key object.Key, err *object.OriginError, ttl time.Duration) {

@@ -86,7 +86,7 @@ func (s *Server) plan(q *Request, step Step) plan {
 	case v == nil:
 		return plan{status: http.StatusNotFound, code: "NoSuchKey"}
 	}
-	if status := precondition(q.Header, v.meta, step.IgnoreIfMatch); status != 0 {
+	if status := precondition(q.Header, v.meta, step); status != 0 {
 		return plan{status: status, code: "PreconditionFailed", version: v}
 	}
 	size, asked := v.object.Size, q.Header.Get("Range")
@@ -113,19 +113,19 @@ func (p plan) contentRange(extra int64) string {
 }
 
 // precondition returns 412 or 304 where a condition forbids the answer, else 0.
-func precondition(h http.Header, m Meta, ignoreIfMatch bool) int {
+func precondition(h http.Header, m Meta, step Step) int {
 	since := func(field string) bool { // modified since?
 		t, err := http.ParseTime(h.Get(field))
 		return err != nil || m.LastModified.Truncate(time.Second).After(t)
 	}
-	if match := h.Get("If-Match"); match != "" && !ignoreIfMatch {
+	if match := h.Get("If-Match"); match != "" && !step.IgnoreIfMatch {
 		if match != "*" && (match != m.ETag || strings.HasPrefix(match, "W/")) {
 			return http.StatusPreconditionFailed
 		}
 	} else if h.Get("If-Unmodified-Since") != "" && since("If-Unmodified-Since") {
 		return http.StatusPreconditionFailed
 	}
-	if none := h.Get("If-None-Match"); none != "" {
+	if none := h.Get("If-None-Match"); none != "" && !step.IgnoreIfNoneMatch {
 		if none == "*" || strings.TrimPrefix(none, "W/") == strings.TrimPrefix(m.ETag, "W/") {
 			return http.StatusNotModified
 		}
