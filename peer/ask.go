@@ -22,6 +22,7 @@ const (
 	askHeadOnly   = 1 << 0
 	askOnlyIfHave = 1 << 1
 	askPinned     = 1 << 2
+	askWish       = 1 << 3 // a node that knows no wishes refuses the ask, and is passed over
 )
 
 // appendAsk writes an ask and how long the asker will wait for the whole
@@ -37,6 +38,9 @@ func appendAsk(dst []byte, ask *object.Ask, budget time.Duration) ([]byte, error
 	if ask.Pin != nil {
 		flags |= askPinned
 	}
+	if ask.Wish != nil {
+		flags |= askWish
+	}
 	dst = append(dst, flags, byte(ask.Range.Kind))
 	dst = binary.LittleEndian.AppendUint32(dst, milliseconds(budget))
 	dst = appendInt(appendInt(dst, ask.Range.First), ask.Range.Last)
@@ -50,6 +54,9 @@ func appendAsk(dst []byte, ask *object.Ask, budget time.Duration) ([]byte, error
 		return nil, fmt.Errorf("%w: ask too large", errFrame)
 	}
 	dst = appendBytes(dst, key)
+	if ask.Wish != nil {
+		dst = appendWish(dst, ask.Wish)
+	}
 	if ask.Pin == nil {
 		return dst, nil
 	}
@@ -72,6 +79,9 @@ func decodeAsk(b []byte) (*object.Ask, time.Duration, error) {
 		RequestID:  f.str(maxRequestIDBytes),
 	}
 	key, err := object.ParseKey(f.bytes(maxKeyBytes))
+	if flags&askWish != 0 {
+		ask.Wish = f.wish()
+	}
 	if flags&askPinned != 0 {
 		ask.Pin = &object.Pin{Version: f.id(), Size: f.size(), Note: f.note(), ETag: f.str(maxETagBytes)}
 	}
