@@ -89,6 +89,9 @@ func (s *Server) plan(q *Request, step Step) plan {
 	if status := precondition(q.Header, v.meta, step); status != 0 {
 		return plan{status: status, code: "PreconditionFailed", version: v}
 	}
+	if q.Part != "" {
+		return partPlan(q, v)
+	}
 	size, asked := v.object.Size, q.Header.Get("Range")
 	if asked == "" || step.IgnoreRange {
 		return plan{status: http.StatusOK, version: v, to: size}
@@ -103,6 +106,27 @@ func (s *Server) plan(q *Request, step Step) plan {
 		p.after = "\r\n--" + boundary + "--\r\n"
 	}
 	return p
+}
+
+// partPlan gives one part, as S3 does: always a 206, also to a HEAD and for the one
+// part of what was uploaded as one, and never together with a Range.
+func partPlan(q *Request, v *version) plan {
+	n, err := strconv.Atoi(q.Part)
+	if err != nil || q.Header.Get("Range") != "" {
+		return plan{status: http.StatusBadRequest, code: "InvalidRequest"}
+	}
+	sizes := v.meta.Parts
+	if sizes == nil {
+		sizes = []int64{v.object.Size}
+	}
+	if n < 1 || n > len(sizes) {
+		return plan{status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber"}
+	}
+	var from int64
+	for _, size := range sizes[:n-1] {
+		from += size
+	}
+	return plan{status: http.StatusPartialContent, version: v, from: from, to: from + sizes[n-1]}
 }
 
 // boundary separates the parts of a multipart body.
@@ -164,6 +188,9 @@ func header(h http.Header, q *Request, p plan, step Step) {
 			continue
 		}
 		h[field] = values
+	}
+	if q.Part != "" && m.Parts != nil {
+		h.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(m.Parts)))
 	}
 	h.Set("Accept-Ranges", "bytes")
 	validators(h, m)
