@@ -20,6 +20,10 @@ const token = "s3cret-token"
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
+// noCouncil is what a node without one says of it.
+const noCouncil = `"council":{"id":"","leader":"","voters":[],"members":[],"term":0,"applied":0,"commit":0,"waiting_purges":0},` +
+	`"lease":{"held":false,"until":null}`
+
 // fixture is a node with one object of three and a half chunks, of which it
 // holds the first two and the last, in a cluster of two.
 func fixture() admin.Options {
@@ -119,7 +123,7 @@ func TestAnswers(t *testing.T) {
 		{"/ready", `{"ready":true,"reasons":[]}`},
 		{"/admin/cluster", `{"members":[` +
 			`{"name":"rook-0","state":"ready","zone":"a","peer_address":"127.0.0.1:7947","version":"v1"},` +
-			`{"name":"rook-1","state":"ready","zone":"","peer_address":"","version":"v0","unfit":"another ring scheme"}],"fingerprint":"f1"}`},
+			`{"name":"rook-1","state":"ready","zone":"","peer_address":"","version":"v0","unfit":"another ring scheme"}],"fingerprint":"f1",` + noCouncil + `}`},
 		{"/admin/ring?key=public:a%2Fb", `{"key":"public:a/b","extent":0,"owner":"rook-0","successors":["rook-1"]}`},
 		{"/admin/ring?key=public:a&offset=67108863", `{"key":"public:a","extent":0,"owner":"rook-0","successors":["rook-1"]}`},
 		{"/admin/ring?key=public:a&offset=67108864", `{"key":"public:a","extent":1,"owner":"rook-1","successors":["rook-0"]}`},
@@ -189,7 +193,7 @@ func TestEmptyNode(t *testing.T) {
 	srv := listen(t, opts)
 	cases := []struct{ path, want string }{
 		{"/admin/ring?key=public:a", `{"key":"public:a","extent":0,"owner":"","successors":[]}`},
-		{"/admin/cluster", `{"members":[],"fingerprint":"f1"}`},
+		{"/admin/cluster", `{"members":[],"fingerprint":"f1",` + noCouncil + `}`},
 	}
 	for _, c := range cases {
 		if _, body := ask(t, "GET", srv.URL+c.path, "Bearer "+token); compact(t, body) != c.want {

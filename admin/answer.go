@@ -14,6 +14,13 @@ const (
 	codeUnauthorized     = "unauthorized"
 	codeNotConfigured    = "token_not_configured"
 	codeNotHeld          = "not_held"
+	codeTooLarge         = "too_large"
+	codeConflict         = "id_conflict"
+	codeUnknownPurge     = "unknown_purge"
+	codeUnknownMember    = "unknown_member"
+	codeMemberAlive      = "member_alive"
+	codeNoCouncil        = "no_council"
+	codeUnavailable      = "unavailable"
 	codeInternal         = "internal"
 )
 

@@ -13,6 +13,9 @@ type Cluster struct {
 	// Fingerprint is this node's ring scheme. Nodes whose schemes differ do not
 	// read from each other.
 	Fingerprint string `json:"fingerprint"`
+	// Council and Lease are filled in from Options.Council and Options.LeaseEnd.
+	Council CouncilView `json:"council"`
+	Lease   Lease       `json:"lease"`
 }
 
 // Member is one node of the cluster.
@@ -37,6 +40,7 @@ type Ring struct {
 func (h *handler) cluster(w http.ResponseWriter, _ *http.Request) {
 	v := h.Cluster()
 	v.Members = listed(v.Members)
+	v.Council, v.Lease = h.councilView(), h.lease()
 	writeJSON(w, http.StatusOK, v)
 }
 

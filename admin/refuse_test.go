@@ -16,6 +16,7 @@ import (
 var guarded = []string{
 	"/admin/cluster", "/admin/ring?key=public:a", "/admin/cache/stats", "/admin/cache/stats/public",
 	"/admin/cache/stats/nosuch", "/admin/cache/info?key=public:a", "/admin/ring", "/admin/ring?key=nosuch:a",
+	"/admin/cache/purges/x",
 }
 
 // checkFailure checks that an answer is {"error":{"code","message"}} and
@@ -134,8 +135,8 @@ func TestUnknownPaths(t *testing.T) {
 	srv := listen(t, fixture())
 	paths := []string{
 		"/", "/healthz", "/health/", "//health", "/admin", "/admin/", "/admin/cluster/", "/admin//cluster", "/x/../health",
-		"/admin/cache/stats/", "/admin/cache/stats/public/x", "/admin/cache/purge", "/admin/cache/purges/1", "/admin/cache/prewarm",
-		"/admin/drain", "/admin/reload", "/admin/savings", "/admin/events/s3",
+		"/admin/cache/stats/", "/admin/cache/stats/public/x", "/admin/cache/purge/", "/admin/cache/purges", "/admin/cache/purges/",
+		"/admin/cache/prewarm", "/admin/forget/", "/admin/council", "/admin/reload", "/admin/savings", "/admin/events",
 	}
 	for _, path := range paths {
 		for _, method := range []string{"GET", "POST"} {

@@ -40,6 +40,7 @@ type Member struct {
 	Protocol      uint16    // newest read protocol it speaks
 	ProtocolMin   uint16    // oldest read protocol it speaks
 	Council       [16]byte  // the council it belongs to; zero if none
+	Disk          [16]byte  // names its disk: with a new one it is another member of the council
 	// Unfit says why this node does not read from the member; "" if it does.
 	Unfit string
 }

@@ -23,6 +23,7 @@ type meta struct {
 	version     string
 	peerAddress string
 	fingerprint string
+	disk        [16]byte // zero of a node that does not say
 }
 
 var errMeta = errors.New("malformed metadata")
@@ -42,7 +43,7 @@ func (m *meta) encode() []byte {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	return b
+	return append(b, m.disk[:]...)
 }
 
 // decodeMeta reads another node's metadata, which may be anything.
@@ -71,5 +72,9 @@ func decodeMeta(b []byte) (meta, error) {
 		*field = string(rest[w : w+int(n)])
 		rest = rest[w+int(n):]
 	}
+	if len(rest) > 0 && len(rest) < len(m.disk) {
+		return meta{}, errMeta
+	}
+	copy(m.disk[:], rest) // which the first nodes do not name
 	return m, nil
 }

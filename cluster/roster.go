@@ -65,7 +65,7 @@ func readMember(own *meta, name string, s sighting) Member {
 		m.Unfit = err.Error()
 	} else {
 		m.Zone, m.Version, m.PeerAddress = said.zone, said.version, said.peerAddress
-		m.State, m.Fingerprint, m.Council = said.state, said.fingerprint, said.council
+		m.State, m.Fingerprint, m.Council, m.Disk = said.state, said.fingerprint, said.council, said.disk
 		m.Protocol, m.ProtocolMin = said.protocol, said.protocolMin
 		m.Unfit = unfit(own, &said)
 	}

@@ -68,11 +68,11 @@ func (c *Cluster) SetState(s State) error {
 	})
 }
 
-// SetCouncil tells the others which council this node belongs to, as SetState
-// tells its state.
-func (c *Cluster) SetCouncil(id [16]byte) error {
+// SetCouncil tells the others which council this node belongs to, and by which disk
+// that knows it, as SetState tells its state.
+func (c *Cluster) SetCouncil(id, disk [16]byte) error {
 	return c.update(func(m *meta) error {
-		m.council = id
+		m.council, m.disk = id, disk
 		return nil
 	})
 }

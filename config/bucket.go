@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/textproto"
 	"net/url"
 	"regexp"
 	"strings"
@@ -86,8 +87,30 @@ func readBucketCache(s *section, b *Bucket) {
 	readFreshness(s.section("freshness"), &b.Freshness)
 	s.boolean("stale_without_lease", &b.StaleWithoutLease)
 	s.boolean("client_cache_control", &b.ClientCacheControl)
-	s.warnUnused("stale_without_lease", b.StaleWithoutLease, noCouncil)
+	readTagHeaders(s, b)
 	readOldBucketCache(s, b)
+}
+
+// headerName is a field name (RFC 9110 §5.1).
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")
+
+// readTagHeaders reads the headers that carry an object's tags: one, or a list,
+// which may be empty.
+func readTagHeaders(s *section, b *Bucket) {
+	b.TagHeaders = []string{"X-Amz-Meta-Cache-Tag", "Surrogate-Key", "Cache-Tag"}
+	if !s.has("tag_header") {
+		s.take("tag_header")
+		return
+	}
+	names, at := s.oneOrMore("tag_header")
+	b.TagHeaders = make([]string, 0, len(names))
+	for i, name := range names {
+		if !headerName.MatchString(name) {
+			s.doc.fail(at[i], "%s: %q is not a header's name", s.key("tag_header"), name)
+			continue
+		}
+		b.TagHeaders = append(b.TagHeaders, textproto.CanonicalMIMEHeaderKey(name))
+	}
 }
 
 func readS3(s *section, o *S3) {

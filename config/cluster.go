@@ -20,10 +20,12 @@ type Cluster struct {
 	PeerTLS   *PeerTLS // nil: derived from GossipKey
 	// Founder is the only node that may start the cluster's council; "" if the
 	// node's own name does not tell.
-	Founder     string
-	Expect      int           // how many nodes, itself included, it waits for before it serves
-	Lease       time.Duration // how long a node believes what it holds while cut off
-	ForgetAfter time.Duration // a member gone for so long is removed
+	Founder string
+	Expect  int // how many nodes, itself included, it waits for before it serves
+	// Lease is how long a node serves what it holds without word from the council.
+	// The leader's is the whole council's.
+	Lease       time.Duration
+	ForgetAfter time.Duration // a member gone for so long is removed from the council
 	PeerTimeout time.Duration // how long an owner may be silent
 }
 
@@ -63,10 +65,7 @@ func readCluster(s *section, c *Config) {
 	s.duration("forget_after", &k.ForgetAfter, time.Minute, 365*24*time.Hour)
 	s.duration("peer_timeout", &k.PeerTimeout, time.Second, time.Minute)
 	checkEncrypted(s, k)
-
-	s.warnUnused("founder", k.Founder != founderOf(c.Node.Name, k), noCouncil)
-	s.warnUnused("lease", k.Lease != defaults().Cluster.Lease, noCouncil)
-	s.warnUnused("forget_after", k.ForgetAfter != defaults().Cluster.ForgetAfter, noCouncil)
+	checkFounder(s, c.Node.Name, k)
 }
 
 func readJoin(s *section, k *Cluster) {
@@ -131,6 +130,17 @@ func founderOf(name string, k *Cluster) string {
 		return ordinal.ReplaceAllString(name, "-0")
 	}
 	return ""
+}
+
+// checkFounder makes sure that there can be a council, as far as one node's file
+// tells.
+func checkFounder(s *section, name string, k *Cluster) {
+	switch {
+	case k.Alone() && k.Founder != name && s.has("founder") && name != "":
+		s.fail("founder", "%s is another node, but this one is alone (no join, no gossip_key): nobody would start its council", k.Founder)
+	case k.Founder == "" && !s.has("founder") && name != "":
+		s.doc.warn(s.at, "%s: no node is to start the council, without which nothing can be purged: node.name does not end in a number, so name the founder", s.key("founder"))
+	}
 }
 
 // checkEncrypted refuses several nodes without a key: gossip would go in clear

@@ -25,6 +25,8 @@ func TestBadClustersAreRefused(t *testing.T) {
 		{`cluster: {peer_tls: {cert: a, key: b}}`, `1:11: cluster.peer_tls: want all of cert, key and ca, or none of them`},
 		{`cluster: {expect: 0}`, `1:19: cluster.expect: 0 is out of range: want 1 to 10000`},
 		{`cluster: {lease: 100ms}`, `1:18: cluster.lease: 100ms is out of range: want 1s to 1m`},
+		{"node: {name: a}\ncluster: {founder: b}", `2:20: cluster.founder: b is another node, but this one is alone (no join, no gossip_key): nobody would start its council`},
+		{`cluster: {forget_after: 1s}`, `1:25: cluster.forget_after: 1s is out of range: want 1m to 8760h`},
 		{`cluster: {peer_timeout: 2m}`, `1:25: cluster.peer_timeout: 2m is out of range: want 1s to 1m`},
 		{`server: {port: 9080, address: 127.0.0.1}`, `1:16: server.port: 127.0.0.1:9080 is taken by admin.port (127.0.0.1:9080, its default)`},
 		{"server: {port: 7946}\ncluster: {gossip_key: ${KEY16}}", `1:16: server.port: 0.0.0.0:7946 is taken by cluster.bind (0.0.0.0:7946, its default)`},

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -88,10 +89,30 @@ type Bucket struct {
 	Freshness  Freshness
 	// StaleWithoutLease waives the purge promise while the node is cut off.
 	StaleWithoutLease bool
+	// TagHeaders are the response headers that carry an object's cache tags, in
+	// canonical form.
+	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
 	// ResponseOverrides: the response-* parameters of a request are applied.
 	ResponseOverrides bool
+}
+
+// ByS3Bucket returns the buckets' names by the names of their buckets at S3,
+// replicas among them. Two buckets may show one at S3, and one may have several.
+func (c *Config) ByS3Bucket() map[string][]string {
+	all := make(map[string][]string)
+	for _, b := range c.Buckets {
+		places := []string{b.S3.Bucket}
+		for _, r := range b.S3.Replicas {
+			places = append(places, r.Bucket)
+		}
+		slices.Sort(places)
+		for _, place := range slices.Compact(places) {
+			all[place] = append(all[place], b.Name)
+		}
+	}
+	return all
 }
 
 // S3 is a bucket's origin.
@@ -164,7 +185,7 @@ func defaults() *Config {
 			Expect:      1,
 			Lease:       5 * time.Second,
 			ForgetAfter: time.Hour,
-			PeerTimeout: 5 * time.Second,
+			PeerTimeout: 1500 * time.Millisecond,
 		},
 		Cache: Cache{
 			MemoryBytes:          512 * mib,

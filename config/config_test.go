@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,10 @@ buckets:
     s3: {bucket: origin-b}
 `
 
+func defaultTagHeaders() []string {
+	return []string{"X-Amz-Meta-Cache-Tag", "Surrogate-Key", "Cache-Tag"}
+}
+
 func TestDefaults(t *testing.T) {
 	got := mustParse(t, smallest, environment())
 	freshness := Freshness{
@@ -57,11 +62,11 @@ func TestDefaults(t *testing.T) {
 		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:7946", PeerBind: "0.0.0.0:7947", Founder: "n", Expect: 1,
-			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 5 * time.Second,
+			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 2500 * time.Millisecond,
 		},
 		Cache: Cache{MemoryBytes: 512 << 20, DiskBytes: 10 << 30, FinishAbandonedBytes: 8 << 20, Freshness: freshness},
 		Buckets: []Bucket{{
-			Name: "b", PathPrefix: "/b", Freshness: freshness,
+			Name: "b", PathPrefix: "/b", Freshness: freshness, TagHeaders: defaultTagHeaders(),
 			S3: S3{Place: Place{Bucket: "origin-b", Region: "us-east-1", Timeout: 20 * time.Second}, MaxConns: 50, Care: defaultCare()},
 		}},
 		Log:    Log{Level: slog.LevelInfo, Access: true},
@@ -86,8 +91,11 @@ cluster:
   join: [dns+rook-headless:7946, "10.0.0.2:1001"]
   gossip_key: ${GOSSIP_KEY}
   peer_tls: {cert: c.pem, key: k.pem, ca: ca.pem}
+  founder: rook-3
   expect: 3
-  peer_timeout: 1500ms
+  lease: 6s
+  forget_after: 2h
+  peer_timeout: 2500ms
 cache:
   memory: 1GiB
   disk: 50GB
@@ -117,10 +125,13 @@ buckets:
     cache:
       freshness: {default: 30s, ignore_origin: true, negative_403: 3s, override: {fresh: 0s, stale_if_error: 1m}, max: {fresh: 24h, stale_while_revalidate: 2m}}
       client_cache_control: true
+      stale_without_lease: true
+      tag_header: [x-amz-meta-tags, EDGE-TAG]
     response_overrides: true
   - name: rest
     path_prefix: /
     s3: {bucket: other, anonymous: true}
+    cache: {tag_header: []}
 `
 
 func everythingEnvironment() Getenv {
@@ -145,13 +156,14 @@ func TestEveryKeyArrives(t *testing.T) {
 			Join:      []string{"dns+rook-headless:7946", "10.0.0.2:1001"},
 			GossipKey: []byte("0123456789abcdef0123456789abcdef"),
 			PeerTLS:   &PeerTLS{Cert: "c.pem", Key: "k.pem", CA: "ca.pem"},
-			Founder:   "rook-0", Expect: 3,
-			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 1500 * time.Millisecond,
+			Founder:   "rook-3", Expect: 3,
+			Lease: 6 * time.Second, ForgetAfter: 2 * time.Hour, PeerTimeout: 2500 * time.Millisecond,
 		},
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
 		Buckets: []Bucket{
 			{
 				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, ResponseOverrides: true,
+				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"},
 				S3: S3{
 					Place: Place{
 						Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",
@@ -174,7 +186,7 @@ func TestEveryKeyArrives(t *testing.T) {
 				},
 			},
 			{
-				Name: "rest", PathPrefix: "/", Freshness: freshness,
+				Name: "rest", PathPrefix: "/", Freshness: freshness, TagHeaders: []string{},
 				S3: S3{Place: Place{Bucket: "other", Region: "us-east-1", Anonymous: true, Timeout: 20 * time.Second}, MaxConns: 50, Care: defaultCare()},
 			},
 		},
@@ -186,6 +198,34 @@ func TestEveryKeyArrives(t *testing.T) {
 	}
 	if got.Cluster.Alone() {
 		t.Error("a node with join is alone")
+	}
+}
+
+// A cluster whose nodes know of no founder would never have a council.
+func TestNoFounderIsWarnedOf(t *testing.T) {
+	const text = "node: {name: web}\ncluster: {gossip_key: MDEyMzQ1Njc4OWFiY2RlZg==}\nbuckets: [{name: b, s3: {bucket: b}}]"
+	c, warnings, err := parse("f", []byte(text), environment(), thisHost)
+	if err != nil || c.Cluster.Founder != "" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if got := fmt.Sprint(warnings); !strings.HasPrefix(got, "[f:2:1: cluster.founder: no node is to start the council") {
+		t.Errorf("warnings: %s", got)
+	}
+}
+
+func TestTagHeaderMayBeOne(t *testing.T) {
+	text := "node: {name: n}\nbuckets: [{name: b, s3: {bucket: b}, cache: {tag_header: edge-tag}}]"
+	if got := mustParse(t, text, environment()).Buckets[0].TagHeaders; !slices.Equal(got, []string{"Edge-Tag"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// An event of S3 names a bucket there, and every bucket here that shows it is meant.
+func TestByS3Bucket(t *testing.T) {
+	c := mustParse(t, everything+"  - {name: again, s3: {bucket: acme-far, replicas: [{name: same, bucket: acme-far, region: far-1}]}}\n", everythingEnvironment())
+	want := map[string][]string{"acme-products": {"products"}, "copy": {"products"}, "acme-far": {"products", "again"}, "other": {"rest"}}
+	if got := c.ByS3Bucket(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
@@ -213,7 +253,9 @@ func TestFounder(t *testing.T) {
 		{"rook-0", "join: [h:1]" + key, "rook-0"},
 		{"solo", "bind: h:1", "solo"},
 		{"rook-7", "bind: h:1", "rook-7"},
-		{"web", "join: [h:1]" + key, ""},
+		{"web", "founder: web-a, join: [h:1]" + key, "web-a"},
+		{"rook-2", "founder: rook-2, join: [h:1]" + key, "rook-2"},
+		{"solo", "founder: solo", "solo"},
 	} {
 		text := fmt.Sprintf("node: {name: %s}\ncluster: {%s}\nbuckets: [{name: b, s3: {bucket: b}}]", c.name, c.cluster)
 		if got := mustParse(t, text, environment()).Cluster.Founder; got != c.want {
@@ -224,7 +266,7 @@ func TestFounder(t *testing.T) {
 
 func TestNodeNameDefaultsToTheHost(t *testing.T) {
 	c, _, err := parse("f", []byte(oneBucket), environment(), thisHost)
-	if err != nil || c.Node.Name != "this-host" {
+	if err != nil || c.Node.Name != "this-host-0" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	nameless := func() (string, error) { return "not a name", nil }

@@ -54,15 +54,11 @@ func (c *Config) Effective() []byte {
 }
 
 func (c *Cluster) effective() yaml.MapSlice {
-	join := make([]string, len(c.Join))
-	for i, address := range c.Join {
-		join[i] = escape(address)
-	}
 	section := compact(yaml.MapSlice{
 		{Key: "bind", Value: c.Bind},
 		{Key: "advertise", Value: c.Advertise},
 		{Key: "peer_bind", Value: c.PeerBind},
-		{Key: "join", Value: join},
+		{Key: "join", Value: escapeAll(c.Join)},
 		{Key: "gossip_key", Value: masked(Secret(c.GossipKey))},
 		{Key: "founder", Value: c.Founder},
 		{Key: "expect", Value: c.Expect},
@@ -134,6 +130,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 			{Key: "cache", Value: yaml.MapSlice{
 				{Key: "freshness", Value: effectiveFreshness(&b.Freshness)},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
+				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
 			}},
 			{Key: "response_overrides", Value: b.ResponseOverrides},
@@ -166,6 +163,14 @@ func (o *Place) effective() yaml.MapSlice {
 		{Key: "path_style", Value: o.PathStyle},
 		{Key: "timeout", Value: formatDuration(o.Timeout)},
 	})
+}
+
+func escapeAll(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = escape(text)
+	}
+	return all
 }
 
 func masked(s Secret) string {

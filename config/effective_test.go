@@ -73,7 +73,7 @@ cluster:
   expect: 1
   lease: 5s
   forget_after: 1h
-  peer_timeout: 5s
+  peer_timeout: 1.5s
 cache:
   memory: 512MiB
   disk: 10GiB
@@ -125,6 +125,10 @@ buckets:
         negative_403: 10s
         ignore_origin: false
       stale_without_lease: false
+      tag_header:
+        - X-Amz-Meta-Cache-Tag
+        - Surrogate-Key
+        - Cache-Tag
       client_cache_control: false
     response_overrides: false
 `

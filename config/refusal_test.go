@@ -11,7 +11,7 @@ type refusal struct{ text, want string }
 // oneBucket completes a file that is about something else than buckets.
 const oneBucket = "\nbuckets: [{name: b, s3: {bucket: o}}]\n"
 
-func thisHost() (string, error) { return "this-host", nil }
+func thisHost() (string, error) { return "this-host-0", nil }
 
 // checkRefusals parses each text with the rest behind it.
 func checkRefusals(t *testing.T, rest string, all []refusal) {

@@ -130,6 +130,18 @@ func (s *section) texts(key string) (all []string, at []position) {
 	return all, at
 }
 
+// oneOrMore reads a list of texts, or a single one.
+func (s *section) oneOrMore(key string) (all []string, at []position) {
+	if n, ok := s.doc.resolve(s.fields[key].value).(*ast.SequenceNode); ok && n != nil {
+		return s.texts(key)
+	}
+	var text string
+	if !s.text(key, &text) {
+		return nil, nil
+	}
+	return []string{text}, []position{s.where(key)}
+}
+
 // secret reads text that must not be shown. The mask is refused: it comes from
 // the printed configuration of another node and is no secret.
 func (s *section) secret(key string, to *Secret) bool {

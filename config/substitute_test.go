@@ -57,7 +57,7 @@ func TestEscapeUndoesSubstitute(t *testing.T) {
 func TestReferencesNeverBecomeYAML(t *testing.T) {
 	getenv := environment("EVIL", "x}, admin: {token: known", "N", "n", "PORT", "8081", "ON", "false", "HOST", "127.0.0.1")
 	const text = `
-node: {name: ${N}, zone: '${N}-1', data_dir: "${EVIL}"}
+node: {name: '${N}-4', zone: '${N}-1', data_dir: "${EVIL}"}
 server: {port: ${PORT}, address: ${HOST}}
 log:
   access: ${ON}
@@ -67,7 +67,7 @@ cluster: {join: [${HOST}:7946, "dns+${N}.x:${PORT}"], gossip_key: ${KEY:-MDEyMzQ
 buckets: [{name: &name b, s3: {bucket: *name, endpoint: http://${HOST}:9000, secret_key: "$${N}", access_key: k}}]
 `
 	c := mustParse(t, text, getenv)
-	if c.Node != (Node{Name: "n", Zone: "n-1", DataDir: "x}, admin: {token: known"}) || c.Admin != (Admin{Address: "127.0.0.1", Port: 9081}) {
+	if c.Node != (Node{Name: "n-4", Zone: "n-1", DataDir: "x}, admin: {token: known"}) || c.Admin != (Admin{Address: "127.0.0.1", Port: 9081}) {
 		t.Errorf("%+v %+v", c.Node, c.Admin)
 	}
 	if c.Server != (Server{Address: "127.0.0.1", Port: 8081, Drain: 5 * time.Second, MaxConcurrentRequests: 8192}) || c.Log.Access || c.Log.Level.String() != "WARN" {

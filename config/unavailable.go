@@ -11,7 +11,6 @@ import (
 
 const (
 	notYet    = "not available in this version"
-	noCouncil = "this version has no council"
 	noSavings = "this version does not count savings"
 )
 

@@ -71,4 +71,6 @@ var (
 	ErrNoCouncil = errors.New("no council")
 	// ErrNoMember: no member of the council has that name.
 	ErrNoMember = errors.New("no such member")
+	// ErrAlive: the member is there, and would be added again at once.
+	ErrAlive = errors.New("the member is alive")
 )

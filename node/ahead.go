@@ -55,14 +55,14 @@ func (s *sequences) next(at versionKey, from, to int64) int64 {
 // readAhead fetches what a reader of [from, to) of one version will likely want
 // next and this node does not have, to the end of the extent at most: the next one
 // is another node's.
-func (n *Node) readAhead(key object.Key, pin object.Pin, from, to int64) {
+func (n *Node) readAhead(key object.Key, pin object.Pin, floor object.Note, from, to int64) {
 	if to == pin.Size || !pin.Strong() || pin.Size <= object.ChunkBytes {
 		return
 	}
 	at := versionKey{key.Hash(), pin.Version}
 	if ahead := n.sequences.next(at, from, to); ahead > 0 {
 		end := object.Chunks(min(to+ahead, object.ExtentEnd(to-1, pin.Size)))
-		n.flights.ahead(want{key: key, pin: pin, from: object.Chunks(to), to: end})
+		n.flights.ahead(want{key: key, pin: pin, floor: floor, from: object.Chunks(to), to: end})
 	}
 }
 
@@ -75,11 +75,11 @@ func (f *flights) ahead(w want) {
 	}
 	at, half := versionKey{w.key.Hash(), w.pin.Version}, w.from+(w.to-w.from-1)/2
 	for w.from <= half {
-		if f.node.store.Has(w.key, w.pin.Version, w.from) {
+		if f.node.has(w.key, w.pin.Version, w.from, w.floor) {
 			w.from++
 			continue
 		}
-		end, read := f.coming(at, w.from)
+		end, read := f.coming(at, w.floor, w.from)
 		if read {
 			return
 		}
@@ -91,14 +91,14 @@ func (f *flights) ahead(w want) {
 	if w.from > half || !f.node.keeps() {
 		return // half of it is there already: fewer and longer GETs
 	}
-	end := f.runEnd(w.key, w.pin, w.from, w.to)
+	end := f.runEnd(w, w.to)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.aheads == maxAheads || f.passed(at, w.from) || f.brings(at, w.from) != nil {
+	if f.aheads == maxAheads || f.passed(at, w.floor, w.from) || f.brings(at, w.floor, w.from) != nil {
 		return // enough is read ahead, or another reader was quicker
 	}
-	r := &run{at: at, key: w.key, pin: w.pin, from: w.from, next: w.from, end: f.before(at, w.from, end), ahead: true}
+	r := &run{at: at, key: w.key, pin: w.pin, floor: w.floor, from: w.from, next: w.from, end: f.before(at, w.floor, w.from, end), ahead: true}
 	if _, err := f.start(r); err == nil {
 		f.aheads++
 	}
@@ -106,19 +106,19 @@ func (f *flights) ahead(w want) {
 
 // coming returns the end of the run that brings chunk c, and whether anybody reads
 // it; c itself if there is none.
-func (f *flights) coming(at versionKey, c int64) (end int64, read bool) {
+func (f *flights) coming(at versionKey, floor object.Note, c int64) (end int64, read bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.brings(at, c); r != nil {
+	if r := f.brings(at, floor, c); r != nil {
 		return r.end, r.readers > 0
 	}
 	return c, false
 }
 
 // brings returns the run that will bring chunk c, however late. flights.mu is held.
-func (f *flights) brings(at versionKey, c int64) *run {
+func (f *flights) brings(at versionKey, floor object.Note, c int64) *run {
 	for _, r := range f.byVersion[at] {
-		if r.next <= c && c < r.end && !r.done {
+		if r.next <= c && c < r.end && !r.done && !r.dead(floor) {
 			return r
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // question is what a reader wants of S3.
@@ -23,16 +24,18 @@ const (
 	onlyBytes
 )
 
-// asked is what a reader brings to a call.
-type asked struct {
+// need is what a reader wants to hear about a key.
+type need struct {
 	question question
 	// arrived is the moment before which the reader came; see moment.
 	arrived uint64
 	// seen is when the info was confirmed that the reader found and could not use;
 	// zero if it found none.
 	seen time.Time
-	// must: the reader wants S3's own word, whatever others have been told meanwhile.
-	must bool
+	// now: only what S3 says after the reader came will do, whatever others have been
+	// told: a purge may have come without this node's hearing of it, or the client
+	// says so.
+	now bool
 }
 
 // moment counts what is sent to S3, so that it can be told whether a reader came
@@ -45,7 +48,7 @@ func (m *moment) next() uint64 { return m.sent.Add(1) + 1 }
 
 // anew reports whether the reader needs an answer to a request that is yet to be
 // sent: what it has found is too old, and what S3 says to an older request may be.
-func (a *asked) anew() bool { return a.must || !a.seen.IsZero() }
+func (w *need) anew() bool { return w.now || !w.seen.IsZero() }
 
 // call is one question to S3 about a key: a HEAD, or a whole GET whose body
 // becomes a run. Whoever wants to know the same meanwhile waits for its answer.
@@ -72,10 +75,13 @@ type call struct {
 	finish bool
 
 	// Guarded by Node.mu:
-	asked        // by all who joined before it was sent
-	sent  uint64 // the moment after which S3 was asked, 1 if it was not; 0 until then
-	refs  int    // who waits, and the goroutine that asks
-	left  bool   // the call's place in its run was given back
+	need // of all who joined before it was sent
+	// sent is the moment after which S3 was asked, or a former owner; 1 if neither was;
+	// 0 until then.
+	sent uint64
+	note object.Note // taken before S3 was asked, the last time
+	refs int         // who waits, and the goroutine that asks
+	left bool        // the call's place in its run was given back
 }
 
 // share is a reader's part in a call.
@@ -88,13 +94,13 @@ type share struct {
 // ask returns the answer of the call in progress for the key, or of a new one.
 // When the reader has its place in the call's run, or wants none, it lets go of
 // the call.
-func (n *Node) ask(ctx context.Context, key object.Key, by asked) (share, error) {
+func (n *Node) ask(ctx context.Context, key object.Key, w need) (share, error) {
 	if err := n.gate.enter(); err != nil {
 		return share{}, err
 	}
 	defer n.gate.leave()
 	for {
-		c, err := n.call(key, by)
+		c, err := n.call(key, w)
 		if err != nil {
 			return share{}, err
 		}
@@ -108,44 +114,70 @@ func (n *Node) ask(ctx context.Context, key object.Key, by asked) (share, error)
 			n.letGo(c.call)
 			return share{}, c.err
 		}
-		if !c.handed || !by.anew() {
+		switch {
+		case c.handed && w.anew(): // it told what this reader has seen: S3 is still to be asked
+		case c.joined && n.judge(key, c.info) == purge.Dead: // by a tag, which nobody knew of before
+		default:
 			return c, nil
 		}
-		n.letGo(c.call) // it told what this reader has seen: S3 is still to be asked
+		n.letGo(c.call)
 	}
 }
 
 // call gives a part in the call in progress for the key, or in a new one. The
 // caller lets go of it.
-func (n *Node) call(key object.Key, by asked) (share, error) {
+func (n *Node) call(key object.Key, w need) (share, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := n.calls[key.Hash()]
 	switch {
-	case c == nil, n.over(c, key), by.question == onlyBytes && !c.whole:
-		return n.begin(key, by, nil)
+	case c == nil, n.over(c, key), w.question == onlyBytes && !c.whole:
+		return n.begin(key, w, nil)
 	case c.sent == 0:
-		c.whole = c.whole || by.question != theInfo
-		c.must = c.must || by.must
-		if by.seen.After(c.seen) {
-			c.seen = by.seen
+		c.whole = c.whole || w.question != theInfo
+		c.now = c.now || w.now
+		if w.seen.After(c.seen) {
+			c.seen = w.seen
 		}
-	case by.anew() && c.sent <= by.arrived:
-		return n.begin(key, by, c)
+	case n.outrun(c, key):
+		return n.begin(key, w, nil)
+	case w.anew() && c.sent <= w.arrived:
+		return n.begin(key, w, c)
 	}
 	c.refs++
-	return share{call: c, joined: true, late: c.sent != 0 && c.sent <= by.arrived}, nil
+	return share{call: c, joined: true, late: c.sent != 0 && c.sent <= w.arrived}, nil
 }
 
 // begin starts a call that waits for prev, if that is not nil. Node.mu is held.
-func (n *Node) begin(key object.Key, by asked, prev *call) (share, error) {
+func (n *Node) begin(key object.Key, w need, prev *call) (share, error) {
 	if n.ctx.Err() != nil {
 		return share{}, errClosed
 	}
-	c := &call{done: make(chan struct{}), prev: prev, whole: by.question != theInfo, asked: by, refs: 2}
+	c := &call{done: make(chan struct{}), prev: prev, whole: w.question != theInfo, need: w, refs: 2}
 	n.calls[key.Hash()] = c
 	n.work.Go(func() { n.answer(c, key) })
 	return share{call: c}, nil
+}
+
+// outrun reports whether a purge over the key is newer than the call. Node.mu is
+// held.
+func (n *Node) outrun(c *call, key object.Key) bool {
+	select {
+	case <-c.done:
+		if c.info != nil { // whose tags are known
+			return n.judge(key, c.info) == purge.Dead
+		}
+	default:
+	}
+	return purge.DeadUnder(c.note, n.floor(key, nil))
+}
+
+// send notes that S3 is asked now, and which purges are known before it is.
+func (n *Node) send(c *call) object.Note {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.sent, c.note = n.moment.next(), n.purges.Note()
+	return c.note
 }
 
 // over reports whether nothing more comes of the call: its GET has ended, or has
@@ -231,17 +263,17 @@ func (n *Node) answer(c *call, key object.Key) {
 // former owner. Whoever comes from now on has not been there before.
 func (n *Node) toldBefore(c *call, key object.Key) bool {
 	n.mu.Lock()
-	by := c.asked
+	w := c.need
 	n.mu.Unlock()
-	told := c.prev != nil && n.toldByPrevious(c, key) || n.toldMeanwhile(c, key, by.seen) || !by.anew() && n.toldByFormer(c, key)
+	told := c.prev != nil && n.toldByPrevious(c, key) || n.toldMeanwhile(c, key, w.seen) || !w.anew() && n.toldByFormer(c, key)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c.prev = nil
-	if told && !c.must && (c.err != nil || c.handed || c.info.Validated.After(c.seen)) {
+	if told && !c.now && (c.err != nil || c.handed || c.info.Validated.After(c.seen)) {
 		c.sent = 1
 		return true
 	}
-	c.sent = n.moment.next()
+	c.sent, c.note = n.moment.next(), n.purges.Note()
 	c.info, c.err, c.handed = nil, nil, false
 	return false
 }
@@ -249,7 +281,7 @@ func (n *Node) toldBefore(c *call, key object.Key) bool {
 // toldByPrevious answers the call with what the one before it has met: S3 that
 // does not answer, or the key's absence, as long as that is remembered.
 func (n *Node) toldByPrevious(c *call, key object.Key) bool {
-	if err := n.negatives.get(key); err != nil {
+	if err, note := n.negatives.get(key); err != nil && n.purges.Judge(key, nil, note) == purge.Alive {
 		c.err = err
 	} else if err := c.prev.err; err != nil && temporary(err) {
 		c.err = err
@@ -261,7 +293,7 @@ func (n *Node) toldByPrevious(c *call, key object.Key) bool {
 // one seen.
 func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time) bool {
 	info, ok := n.store.Info(key)
-	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, c.whole) {
+	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, c.whole) || n.judge(key, &info) != purge.Alive {
 		return false
 	}
 	c.info = &info
@@ -274,6 +306,7 @@ func (n *Node) toldByFormer(c *call, key object.Key) bool {
 	if _, ok := n.store.Info(key); ok {
 		return false
 	}
+	n.send(c)
 	c.info = n.handOff.info(key)
 	c.handed = c.info != nil
 	if c.handed && n.stands(c, key) {
@@ -300,7 +333,7 @@ func (n *Node) askS3(c *call, key object.Key) {
 	}
 	c.err = asOrigin(err)
 	if n.stands(c, key) {
-		n.remember(key, c.err)
+		n.remember(key, c.err, c.note)
 	}
 }
 
@@ -317,6 +350,7 @@ func (n *Node) endCall(c *call, key object.Key) {
 // head asks S3 for the info alone, and keeps it.
 func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	n.retries[key.Bucket].budget.asked()
+	note := n.send(c)
 	info, err := n.buckets[key.Bucket].Origin.Head(n.ctx, key, "")
 	if err != nil {
 		return nil, err
@@ -325,6 +359,7 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 	if !info.Strong() {
 		info.Version = object.OnlyVersion()
 	}
+	info.Note = note
 	n.learn(c, key, info)
 	return info, nil
 }
@@ -334,21 +369,23 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 // its own, and a run that starts at it.
 func (n *Node) askWhole(c *call, key object.Key) error {
 	held := n.confirmable(c, key)
+	note := n.send(c)
 	o, err := n.getWhole(n.ctx, key, held)
 	if same, ok := errors.AsType[*object.NotModified](err); ok {
-		return n.confirmed(c, key, held, same)
+		return n.confirmed(c, key, held, same, note)
 	}
 	if err != nil {
 		return err
 	}
 	info := o.Info
+	info.Note = note
 	c.info, c.status = info, http.StatusOK
 	switch {
 	case !n.lifetime(key, info).Keep:
 		n.learn(c, key, info)
 		c.bypass = o
 		return nil
-	case info.Size == 0 || info.Strong() && (info.Size > object.ExtentBytes || n.store.Has(key, info.Version, 0)):
+	case info.Size == 0 || info.Strong() && (info.Size > object.ExtentBytes || n.has(key, info.Version, 0, n.floor(key, info))):
 		o.close()
 		n.learn(c, key, info)
 		return nil

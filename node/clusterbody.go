@@ -18,6 +18,7 @@ type clusterBody struct {
 	ctx       context.Context
 	key       object.Key
 	pin       object.Pin
+	floor     object.Note // the newest purge over the object when the read began
 	requestID string
 
 	pos, end int64
@@ -87,6 +88,9 @@ func (b *clusterBody) pass(name string) {
 		b.broken = make(map[string]bool)
 	}
 	b.broken[name] = true
+	if name != b.node.name {
+		b.node.standIns.passOver(name)
+	}
 }
 
 // next opens the part at pos: what this node has of it, or else the extent from
@@ -94,7 +98,7 @@ func (b *clusterBody) pass(name string) {
 func (b *clusterBody) next() (*object.Answer, error) {
 	n := b.node
 	ask := &object.Ask{
-		Key: b.key, Pin: &b.pin, RequestID: b.requestID,
+		Key: b.key, Pin: &b.pin, Floor: b.floor, RequestID: b.requestID,
 		Range: object.Range{Kind: object.FromTo, First: b.pos, Last: object.ExtentEnd(b.pos, b.end) - 1},
 	}
 	if a, err := b.stored(ask); err == nil {

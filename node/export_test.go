@@ -1,5 +1,20 @@
 package node
 
+import (
+	"time"
+
+	"rookery/purge"
+)
+
+// Leased returns the state of a member that never loses its lease, for tests that
+// are not about purges.
+func Leased() *purge.State {
+	s := purge.NewState()
+	s.Join([16]byte{1})
+	s.Grant([16]byte{1}, time.Now(), 100*365*24*time.Hour)
+	return s
+}
+
 // Settle waits until no question to S3 is open.
 func (n *Node) Settle() {
 	for {

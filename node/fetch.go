@@ -2,9 +2,11 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"rookery/object"
+	"rookery/purge"
 	"rookery/store"
 )
 
@@ -13,7 +15,7 @@ import (
 func (f *flights) fetch(r *run) error {
 	s := &stream{flights: f, run: r, offset: r.next * object.ChunkBytes, body: r.first, end: r.pin.Size}
 	defer s.close()
-	if r.first == nil && !r.anew && f.stored(r.key, r.pin, r.next) {
+	if r.first == nil && !r.anew && f.node.canOpen(r.key, r.pin.Version, r.next, r.floor) {
 		return nil // it was stored between the reader's look and our start
 	}
 	for {
@@ -81,10 +83,24 @@ func (f *flights) fetchChunk(s *stream, c int64) error {
 	return nil
 }
 
+// errPurged says that a purge has come while S3 was answering.
+var errPurged = errors.New("purged meanwhile")
+
+// put stores a chunk, unless a purge is over it by now.
+func (f *flights) put(r *run, fl *fill) error {
+	if purge.DeadUnder(fl.note, f.node.floor(r.key, r.info)) {
+		return errPurged
+	}
+	return f.node.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, fl.note, fl.buf)
+}
+
 // keep puts a whole chunk into the store and gives its buffer back.
 func (f *flights) keep(r *run, fl *fill) {
 	n := f.node
-	err := n.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, r.pin.Note, fl.buf)
+	f.mu.Lock()
+	fl.note = r.note
+	f.mu.Unlock()
+	err := f.put(r, fl)
 	if r.once && err == nil && fl.chunk+1 == object.Chunks(r.pin.Size) {
 		r.whole()
 	}
@@ -219,7 +235,7 @@ func (s *stream) open() (err error) {
 	f.mu.Unlock()
 	if !s.asked {
 		s.asked = true
-		if o, end := f.node.handOff.body(r.key, r.pin, s.offset, s.end); o != nil {
+		if o, end := f.node.handOff.body(r.key, r.pin, r.floor, s.offset, s.end); o != nil {
 			s.body, s.end = o, end
 			s.from(true)
 			return nil
@@ -236,6 +252,9 @@ func (s *stream) from(former bool) {
 	s.flights.mu.Lock()
 	defer s.flights.mu.Unlock()
 	s.run.handed = former
+	if former { // noted there, not below the floor
+		s.run.note = s.run.floor
+	}
 }
 
 // again waits before another attempt, or returns why there is none.

@@ -41,6 +41,7 @@ type want struct {
 	info     *object.Info // may be nil
 	pin      object.Pin
 	from, to int64
+	floor    object.Note // what was noted below it is dead to the reader
 	// anew: the store has chunk from, and cannot read it.
 	anew bool
 }
@@ -53,30 +54,30 @@ type want struct {
 func (f *flights) join(w want) (r *run, joined bool, err error) {
 	at := versionKey{w.key.Hash(), w.pin.Version}
 	f.mu.Lock()
-	r, passed, end := f.covering(at, w.from), f.passed(at, w.from), f.before(at, w.from, w.to)
+	r, passed, end := f.covering(at, w.floor, w.from), f.passed(at, w.floor, w.from), f.before(at, w.floor, w.from, w.to)
 	f.mu.Unlock()
 	switch {
 	case r != nil:
 		return r, true, nil
-	case !w.anew && f.stored(w.key, w.pin, w.from):
+	case !w.anew && f.node.canOpen(w.key, w.pin.Version, w.from, w.floor):
 		return nil, false, nil
 	case !w.pin.Strong(): // its only GET has ended, or has passed us
 		f.node.forget(w.key, w.pin.Version)
 		return nil, false, object.ErrGone
 	}
-	end = f.runEnd(w.key, w.pin, w.from, end)
+	end = f.runEnd(w, end)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.covering(at, w.from); r != nil { // another reader was quicker
+	if r := f.covering(at, w.floor, w.from); r != nil { // another reader was quicker
 		return r, true, nil
 	}
-	if !passed && f.passed(at, w.from) {
+	if !passed && f.passed(at, w.floor, w.from) {
 		return nil, false, nil // a run came and went by since we looked
 	}
 	r, err = f.start(&run{
-		at: at, key: w.key, pin: w.pin, info: w.info, anew: w.anew,
-		from: w.from, next: w.from, end: f.before(at, w.from, end), readers: 1,
+		at: at, key: w.key, pin: w.pin, info: w.info, floor: w.floor, anew: w.anew,
+		from: w.from, next: w.from, end: f.before(at, w.floor, w.from, end), readers: 1,
 	})
 	return r, false, err
 }
@@ -84,13 +85,13 @@ func (f *flights) join(w want) (r *run, joined bool, err error) {
 // adopt gives the caller a place in a run of the whole object: one that has just
 // begun, or a new one made of a GET that is already open. It takes the GET over.
 func (f *flights) adopt(key object.Key, info *object.Info, first *opened, whole func()) (*run, error) {
-	at := versionKey{key.Hash(), info.Version}
+	at, floor := versionKey{key.Hash(), info.Version}, f.node.floor(key, info)
 	f.mu.Lock()
-	r := f.covering(at, 0)
+	r := f.covering(at, floor, 0)
 	var err error
 	if r == nil {
 		r, err = f.start(&run{
-			at: at, key: key, pin: info.Pin(), info: info, once: !info.Strong(), whole: whole,
+			at: at, key: key, pin: info.Pin(), info: info, floor: floor, note: info.Note, once: !info.Strong(), whole: whole,
 			first: first, end: object.Chunks(info.Size), readers: 1,
 		})
 	}
@@ -106,6 +107,9 @@ func (f *flights) start(r *run) (*run, error) {
 	if f.node.ctx.Err() != nil {
 		return nil, errClosed
 	}
+	if r.first == nil {
+		r.note = f.node.purges.Note()
+	}
 	r.wake, r.want, r.stored = make(chan struct{}), r.next, true
 	f.byVersion[r.at] = append(f.byVersion[r.at], r)
 	f.running++
@@ -119,9 +123,9 @@ func (f *flights) start(r *run) (*run, error) {
 // covering returns the run that will bring chunk c soon enough, with a place in
 // it for the caller. A run whose head is far behind c is split there: the reader
 // starts its own, and the run ends where that begins. flights.mu is held.
-func (f *flights) covering(at versionKey, c int64) *run {
+func (f *flights) covering(at versionKey, floor object.Note, c int64) *run {
 	for _, r := range f.byVersion[at] {
-		if r.done || c < r.next || c >= r.end {
+		if r.done || c < r.next || c >= r.end || r.dead(floor) {
 			continue
 		}
 		if c-r.next > farAhead && !r.once {
@@ -136,9 +140,9 @@ func (f *flights) covering(at versionKey, c int64) *run {
 
 // passed reports whether a run in progress has brought chunk c already.
 // flights.mu is held.
-func (f *flights) passed(at versionKey, c int64) bool {
+func (f *flights) passed(at versionKey, floor object.Note, c int64) bool {
 	for _, r := range f.byVersion[at] {
-		if r.from <= c && c < r.next {
+		if r.from <= c && c < r.next && !r.dead(floor) {
 			return true
 		}
 	}
@@ -159,32 +163,22 @@ func (f *flights) begun(at versionKey) bool {
 
 // before returns the first chunk behind c that a run in progress will bring, at
 // most end. flights.mu is held.
-func (f *flights) before(at versionKey, c, end int64) int64 {
+func (f *flights) before(at versionKey, floor object.Note, c, end int64) int64 {
 	for _, r := range f.byVersion[at] {
-		if r.next > c && !r.done {
+		if r.next > c && !r.done && !r.dead(floor) {
 			end = min(end, r.next)
 		}
 	}
 	return max(end, c+1)
 }
 
-// stored reports whether the chunk can be opened; what the index alone says of it
-// may be wrong.
-func (f *flights) stored(key object.Key, pin object.Pin, c int64) bool {
-	chunk, err := f.node.store.Chunk(key, pin.Version, c)
-	if err != nil {
-		return false
-	}
-	chunk.Close()
-	return true
-}
-
-// runEnd returns where a run from c on has to end: at what is wanted, at the
+// runEnd returns where a run from w.from on has to end: at what is wanted, at the
 // extent's end, and before the first chunk that is stored already.
-func (f *flights) runEnd(key object.Key, pin object.Pin, c, wanted int64) int64 {
-	end := min(wanted, (c/object.ExtentChunks+1)*object.ExtentChunks, object.Chunks(pin.Size))
+func (f *flights) runEnd(w want, wanted int64) int64 {
+	c := w.from
+	end := min(wanted, (c/object.ExtentChunks+1)*object.ExtentChunks, object.Chunks(w.pin.Size))
 	for n := c + 1; n < end; n++ {
-		if f.node.store.Has(key, pin.Version, n) {
+		if f.node.has(w.key, w.pin.Version, n, w.floor) {
 			return n
 		}
 	}
@@ -194,11 +188,11 @@ func (f *flights) runEnd(key object.Key, pin object.Pin, c, wanted int64) int64 
 // attach gives a reader of chunks [from, to) a place in a run that will bring
 // some of them, so that the run goes on although the reader is behind it. It
 // returns nil if there is none.
-func (f *flights) attach(at versionKey, from, to int64) *run {
+func (f *flights) attach(at versionKey, floor object.Note, from, to int64) *run {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, r := range f.byVersion[at] {
-		if !r.done && r.next < to && r.end > from {
+		if !r.done && r.next < to && r.end > from && !r.dead(floor) {
 			r.readers++
 			return r
 		}
@@ -206,11 +200,12 @@ func (f *flights) attach(at versionKey, from, to int64) *run {
 	return nil
 }
 
-// kept returns a chunk that could not be stored and is still in memory.
-func (f *flights) kept(at versionKey, c int64) *fill {
+// kept returns a chunk that could not be stored and is still in memory, and alive
+// under the floor.
+func (f *flights) kept(at versionKey, c int64, floor object.Note) *fill {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.recent.get(at, c)
+	return f.recent.get(at, c, floor)
 }
 
 func (f *flights) load() (count int, bytes int64) {

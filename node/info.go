@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
-// learn makes an info of S3 what the node knows, if the call that told it stands.
+// learn makes an info of S3 what the node knows, if the call that told it stands
+// and no purge has come since it was sent.
 // It reports whether the info is stored.
 func (n *Node) learn(c *call, key object.Key, info *object.Info) bool {
 	n.handOff.supersede(key)
-	return n.stands(c, key) && n.keepInfo(key, info)
+	return n.stands(c, key) && n.judge(key, info) != purge.Dead && n.keepInfo(key, info)
 }
 
 // keepInfo stores an info whose origin allows it, in place of what was there,
@@ -86,7 +88,7 @@ func (n *Node) forget(key object.Key, v object.Version) {
 }
 
 // remember notes that S3 has no such object, or does not show it.
-func (n *Node) remember(key object.Key, err error) {
+func (n *Node) remember(key object.Key, err error, note object.Note) {
 	var origin *object.OriginError
 	if !errors.As(err, &origin) {
 		return
@@ -105,7 +107,7 @@ func (n *Node) remember(key object.Key, err error) {
 		ttl = min(ttl, object.ReplicaLifetime)
 	}
 	n.forget(key, object.Version{})
-	n.negatives.put(key, origin, ttl)
+	n.negatives.put(key, origin, note, ttl)
 }
 
 func (n *Node) lifetime(key object.Key, info *object.Info) object.Lifetime {

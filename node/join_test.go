@@ -46,7 +46,7 @@ func joinKit(t *testing.T) (*Node, *noOrigin, want) {
 	}
 	origin := new(noOrigin)
 	n, err := New(Options{
-		Store: s, Ring: new(ring.Ring), FlightBytes: object.ChunkBytes,
+		Store: s, Ring: new(ring.Ring), Purges: Leased(), FlightBytes: object.ChunkBytes,
 		Buckets: map[string]Bucket{"b": {Origin: origin}},
 	})
 	if err != nil {
@@ -122,12 +122,12 @@ func TestAFetchLooksIntoTheStoreFirst(t *testing.T) {
 func TestACallLooksIntoTheStoreFirst(t *testing.T) {
 	n, origin, w := joinKit(t)
 	n.buckets["b"] = Bucket{Origin: origin, Freshness: object.Freshness{Default: 1 << 40}}
-	info := object.Info{Version: w.pin.Version, Size: w.pin.Size, ETag: w.pin.ETag, Validated: n.now()}
+	info := object.Info{Version: w.pin.Version, Size: w.pin.Size, ETag: w.pin.ETag, Validated: n.now(), Note: n.purges.Note()}
 	if err := n.store.PutInfo(w.key, &info); err != nil {
 		t.Fatal(err)
 	}
 	for _, q := range []question{theInfo, theWhole} {
-		c, err := n.ask(t.Context(), w.key, asked{question: q, seen: info.Validated.Add(-1)})
+		c, err := n.ask(t.Context(), w.key, need{question: q, seen: info.Validated.Add(-1)})
 		if err != nil || c.info.ETag != info.ETag {
 			t.Fatalf("got %v", err)
 		}
@@ -135,7 +135,7 @@ func TestACallLooksIntoTheStoreFirst(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := n.ask(ctx, w.key, asked{question: theWhole, seen: info.Validated}); !errors.Is(err, context.Canceled) {
+	if _, err := n.ask(ctx, w.key, need{question: theWhole, seen: info.Validated}); !errors.Is(err, context.Canceled) {
 		t.Errorf("who saw that info already got it again: %v", err)
 	}
 }

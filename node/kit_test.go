@@ -67,7 +67,7 @@ func newAlone(t testing.TB, o node.Origin, adjust ...func(*node.Options)) *testN
 		t.Fatal(err)
 	}
 	options := node.Options{
-		Name: "alone", Store: s, Ring: new(ring.Ring), FlightBytes: 64 << 20,
+		Name: "alone", Store: s, Ring: new(ring.Ring), Purges: node.Leased(), FlightBytes: 64 << 20,
 		Buckets: map[string]node.Bucket{bucket: {Origin: o, Freshness: object.Freshness{Default: time.Hour}}},
 	}
 	for _, f := range adjust {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"rookery/object"
+	"rookery/purge"
 	"rookery/store"
 )
 
@@ -21,6 +23,12 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
 		return nil, object.ErrUnknownBucket
 	}
+	if ask.PassedOver {
+		n.standIns.wasPassedOver()
+	}
+	if err := n.awaitFloor(ctx, ask.Floor); err != nil {
+		return nil, err
+	}
 	if ask.Pin != nil {
 		return n.openPinned(ctx, ask)
 	}
@@ -35,11 +43,15 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	}
 }
 
-// openHot answers from memory while the entry is fresh; (nil, nil) otherwise.
+// openHot answers from memory while the entry is fresh and no purge is over it;
+// (nil, nil) otherwise.
 func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, error) {
 	life := n.lifetime(ask.Key, &hot.Info)
 	ttl := n.ttl(&hot.Info, life)
 	if ttl <= 0 || ask.Suspect == hot.Info.Version || ask.Wish.Strict() && life.For(life.Fresh-ttl, ask.Wish) != object.UseFresh {
+		return nil, nil
+	}
+	if !n.leased(ask.Key.Bucket) || n.judge(ask.Key, &hot.Info) != purge.Alive {
 		return nil, nil
 	}
 	a := &object.Answer{Info: hot.Info, Source: object.SourceHot, Outcome: object.Hit, TTL: ttl}
@@ -68,6 +80,9 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 		Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life),
 		Changed: k.changed, Requested: k.requested, ForwardStatus: k.status,
 	}
+	if k.outcome == object.Stale { // by its age, or by a purge before that
+		a.TTL = min(a.TTL, -time.Second)
+	}
 	if !k.life.Keep {
 		return n.openBypass(ctx, ask, k, a)
 	}
@@ -85,21 +100,23 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	return a, nil
 }
 
-// addBody gives the answer as much of what is asked for as is this node's.
+// addBody gives the answer as much of what is asked for as is this node's: bytes no
+// older than the purges that the info stands for, though one may have come since.
 func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.Answer) error {
 	from, to, err := ask.Range.Resolve(k.info.Size)
 	if err != nil {
 		return err
 	}
 	a.Offset, a.Length = from, n.reach(ask.Key, k.info, from, to)-from
-	if ask.OnlyStored() && !ask.OnlyIfHave && (a.Length != to-from || n.held(ask.Key, k.info.Pin(), from, to) != to) {
+	floor := lower(n.floor(ask.Key, k.info), k.info.Note)
+	if ask.OnlyStored() && !ask.OnlyIfHave && (a.Length != to-from || !n.holds(ask.Key, k.info.Version, from, to, floor)) {
 		return object.ErrNotHeld // S3 is not to be asked for the rest, nor is another node that would
 	}
 	if a.Length == 0 {
 		return nil
 	}
 	if !n.promote(ask.Key, k.info, a) {
-		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), a); err != nil {
+		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), floor, a); err != nil {
 			return err
 		}
 	}
@@ -125,12 +142,12 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 		return a, nil
 	}
 	if ask.OnlyIfHave {
-		a.Length = n.held(ask.Key, pin, from, to) - from
+		a.Length = n.held(ask, from, to) - from
 		if a.Length == 0 {
 			return nil, object.ErrNotHeld
 		}
 	}
-	if err := n.openBody(ctx, ask, nil, pin, a); err != nil {
+	if err := n.openBody(ctx, ask, nil, pin, higher(n.floor(ask.Key, nil), ask.Floor), a); err != nil {
 		return nil, err
 	}
 	n.count.answered(ask.Key.Bucket, a)
@@ -138,14 +155,14 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 }
 
 // openBody gives the answer a body for its Offset and Length, and waits until
-// the first bytes are there or known not to come.
-func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, a *object.Answer) error {
+// the first bytes are there or known not to come. Bytes noted below floor are dead.
+func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, floor object.Note, a *object.Answer) error {
 	b := &localBody{
-		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin,
+		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin, floor: floor,
 		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyStored(),
 	}
 	if !b.onlyStored {
-		n.readAhead(ask.Key, pin, b.pos, b.end)
+		n.readAhead(ask.Key, pin, b.floor, b.pos, b.end)
 	}
 	if err := b.prime(); err != nil {
 		b.Close()
@@ -187,12 +204,22 @@ func (n *Node) reach(key object.Key, info *object.Info, from, to int64) int64 {
 }
 
 // held returns how far the stored chunks go from the byte at from on.
-func (n *Node) held(key object.Key, pin object.Pin, from, to int64) int64 {
-	end := from
-	for end < to && n.store.Has(key, pin.Version, object.ChunkOf(end)) {
+func (n *Node) held(ask *object.Ask, from, to int64) int64 {
+	end, floor := from, higher(n.floor(ask.Key, nil), ask.Floor)
+	for end < to && n.has(ask.Key, ask.Pin.Version, object.ChunkOf(end), floor) {
 		end = min(to, (object.ChunkOf(end)+1)*object.ChunkBytes)
 	}
 	return end
+}
+
+// holds reports whether every byte of [from, to) is stored, and alive under the floor.
+func (n *Node) holds(key object.Key, v object.Version, from, to int64, floor object.Note) bool {
+	for ; from < to; from = (object.ChunkOf(from) + 1) * object.ChunkBytes {
+		if !n.has(key, v, object.ChunkOf(from), floor) {
+			return false
+		}
+	}
+	return true
 }
 
 // promote reads a small object whole from disk, answers from that, and offers it
@@ -206,6 +233,9 @@ func (n *Node) promote(key object.Key, info *object.Info, a *object.Answer) bool
 		return false
 	}
 	defer chunk.Close()
+	if purge.DeadUnder(chunk.Note(), n.floor(key, info)) {
+		return false
+	}
 	body := make([]byte, info.Size)
 	if _, err := chunk.ReadAt(body, 0); err != nil {
 		return false

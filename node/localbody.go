@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"rookery/object"
+	"rookery/purge"
 	"rookery/store"
 )
 
@@ -19,6 +20,7 @@ type localBody struct {
 	key      object.Key
 	info     *object.Info // may be nil
 	pin      object.Pin
+	floor    object.Note // bytes noted below it are dead
 	at       versionKey
 	pos, end int64
 	// onlyStored: nothing may be asked of S3.
@@ -52,7 +54,7 @@ func (b *localBody) prime() error {
 		b.asked, b.handed = false, true
 	}
 	if b.run == nil && !b.onlyStored {
-		b.run = b.node.flights.attach(b.at, object.ChunkOf(b.pos), object.Chunks(b.end))
+		b.run = b.node.flights.attach(b.at, b.floor, object.ChunkOf(b.pos), object.Chunks(b.end))
 	}
 	return nil
 }
@@ -115,9 +117,12 @@ func (b *localBody) locate() error {
 	for ; b.misses < maxTurns; b.misses++ {
 		if !b.unreadable {
 			chunk, err := b.node.store.Chunk(b.key, b.pin.Version, c)
-			if err == nil {
+			if err == nil && !purge.DeadUnder(chunk.Note(), b.floor) {
 				b.chunk = chunk
 				return nil
+			}
+			if err == nil {
+				chunk.Close()
 			}
 		}
 		if b.onlyStored {
@@ -130,7 +135,7 @@ func (b *localBody) locate() error {
 			b.primed = true
 			defer b.node.gate.leave()
 		}
-		if b.fill = b.node.flights.kept(b.at, c); b.fill == nil {
+		if b.fill = b.node.flights.kept(b.at, c, b.floor); b.fill == nil {
 			var err error
 			if b.fill, err = b.inFlight(c); err != nil {
 				return err
@@ -156,7 +161,7 @@ func (b *localBody) locate() error {
 func (b *localBody) inFlight(c int64) (*fill, error) {
 	f := b.node.flights
 	r, joined, err := f.join(want{
-		key: b.key, info: b.info, pin: b.pin, from: c, to: object.Chunks(b.end), anew: b.unreadable,
+		key: b.key, info: b.info, pin: b.pin, floor: b.floor, from: c, to: object.Chunks(b.end), anew: b.unreadable,
 	})
 	if r == nil || err != nil {
 		return nil, err

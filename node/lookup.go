@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // known is what this node, as the key's owner, says of an object now.
@@ -23,11 +24,12 @@ type known struct {
 // lookup finds the object's info: stored (here, or by a former owner) and fresh,
 // stored and confirmed by S3, or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
-	arrived := n.moment.now()
-	if info, ok := n.store.Info(ask.Key); ok && n.usable(ask.Key, &info, !ask.HeadOnly) {
-		return n.current(ctx, ask, &info, arrived)
+	// The lease is looked at after the read has come, and before the floors are.
+	w := need{arrived: n.moment.now(), now: !n.leased(ask.Key.Bucket)}
+	if info, ok := n.store.Info(ask.Key); ok && n.judge(ask.Key, &info) != purge.Dead && n.usable(ask.Key, &info, !ask.HeadOnly) {
+		return n.current(ctx, ask, &info, w)
 	}
-	if err := n.negatives.get(ask.Key); err != nil && !ask.Wish.Strict() {
+	if err, note := n.negatives.get(ask.Key); err != nil && !w.now && n.purges.Judge(ask.Key, nil, note) == purge.Alive && !ask.Wish.Strict() {
 		return known{}, err
 	}
 	switch {
@@ -36,19 +38,19 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	case ask.Wish != nil && ask.Wish.NoStore:
 		return n.unstored(ctx, ask)
 	}
-	by := asked{question: theInfo, arrived: arrived, must: ask.Wish.Strict()}
+	cold := need{question: theInfo, arrived: w.arrived, now: w.now || ask.Wish.Strict()}
 	if !ask.HeadOnly && ask.Range.Kind == object.Whole {
-		by.question = theWhole
+		cold.question = theWhole
 	}
-	c, err := n.ask(ctx, ask.Key, by)
+	c, err := n.ask(ctx, ask.Key, cold)
 	if err == nil && c.handed {
 		n.letGo(c.call)
-		return n.current(ctx, ask, c.info, arrived)
+		return n.current(ctx, ask, c.info, w)
 	}
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
 		n.letGo(c.call)
-		by.question = onlyBytes
-		c, err = n.ask(ctx, ask.Key, by)
+		cold.question = onlyBytes
+		c, err = n.ask(ctx, ask.Key, cold)
 	}
 	if err != nil {
 		return known{}, err
@@ -59,7 +61,7 @@ func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	}
 	if c.late && k.life.Keep && n.now().Sub(k.info.Validated) >= k.life.Fresh+k.life.StaleWhileRevalidate {
 		n.letGo(c.call) // S3 said this before the reader came, and to be asked each time
-		return n.current(ctx, ask, k.info, arrived)
+		return n.current(ctx, ask, k.info, w)
 	}
 	return k, nil
 }
@@ -85,14 +87,20 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 }
 
 // current decides whether a stored info may be used: fresh, or stale within the
-// windows of RFC 5861, or confirmed by S3.
-func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, arrived uint64) (known, error) {
+// windows of RFC 5861, or confirmed by S3. Nothing leaves before S3 has confirmed it
+// where this node holds no lease (w.now), and may have missed a purge.
+func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, w need) (known, error) {
 	k := known{info: info, life: n.lifetime(ask.Key, info), outcome: object.Hit, source: object.SourceDisk}
-	if ask.OnlyIfHave {
+	if ask.OnlyIfHave { // who asks so judges for itself
 		return k, nil
 	}
 	age := n.now().Sub(info.Validated)
-	if ask.Suspect != info.Version {
+	verdict := n.judge(ask.Key, info)
+	if verdict == purge.Stale {
+		age = max(age, k.life.Fresh)
+	}
+	unsure := w.now || verdict == purge.Suspect
+	if !unsure && ask.Suspect != info.Version {
 		switch k.life.For(age, ask.Wish) {
 		case object.UseFresh:
 			return k, nil
@@ -114,9 +122,15 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, 
 	case ask.Wish != nil && ask.Wish.NoStore:
 		return n.unstored(ctx, ask)
 	}
-	c, err := n.revalidate(ctx, ask, info, asked{arrived: arrived, must: k.requested})
-	if err != nil {
-		return n.staleIfError(ctx, ask, k, age, err)
+	c, err := n.revalidate(ctx, ask, info, need{arrived: w.arrived, now: unsure || k.requested})
+	switch failed := failure(err); {
+	case failed && unsure:
+		return known{}, unconfirmed(err)
+	case failed && ctx.Err() == nil && staleIfError(ask, &k, age):
+		k.outcome, k.status = object.Stale, forwardStatus(err)
+		return k, nil
+	case err != nil:
+		return known{}, err
 	}
 	k.info, k.life, k.call, k.collapsed, k.status = c.info, n.lifetime(ask.Key, c.info), c.call, c.joined, c.status
 	if sameVersion(info, c.info) {

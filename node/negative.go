@@ -24,6 +24,7 @@ type negatives struct {
 type negative struct {
 	key   object.Key
 	err   *object.OriginError
+	note  object.Note
 	until time.Time
 }
 
@@ -31,31 +32,32 @@ func newNegatives(now func() time.Time) *negatives {
 	return &negatives{now: now, lru: lru.New(maxNegatives)}
 }
 
-// get returns what S3 answered, and for how much longer that is remembered.
-func (s *negatives) get(key object.Key) *object.OriginError {
+// get returns what S3 answered, for how much longer that is remembered, and the note
+// that was taken before S3 was asked.
+func (s *negatives) get(key object.Key) (*object.OriginError, object.Note) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, ok := s.lru.Get(key.Hash())
 	if !ok {
-		return nil
+		return nil, object.Note{}
 	}
 	e := found.(negative)
 	left := e.until.Sub(s.now())
 	if e.key != key || left <= 0 {
-		return nil
+		return nil, object.Note{}
 	}
 	again := *e.err
 	again.Remembered = left
-	return &again
+	return &again, e.note
 }
 
-func (s *negatives) put(key object.Key, err *object.OriginError, ttl time.Duration) {
+func (s *negatives) put(key object.Key, err *object.OriginError, note object.Note, ttl time.Duration) {
 	if ttl <= 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lru.Add(key.Hash(), negative{key, err, s.now().Add(ttl)})
+	s.lru.Add(key.Hash(), negative{key, err, note, s.now().Add(ttl)})
 }
 
 func (s *negatives) forget(key object.Key) {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"rookery/object"
+	"rookery/purge"
 	"rookery/ring"
 	"rookery/store"
 )
@@ -45,14 +46,22 @@ type Bucket struct {
 	Origin    Origin
 	Freshness object.Freshness
 	Retry     Retry
+	// TagHeaders are the response headers that list an object's cache tags, in
+	// canonical form.
+	TagHeaders []string
+	// StaleWithoutLease: what is held may be served without a lease, and so although
+	// it was purged.
+	StaleWithoutLease bool
 }
 
-// Options of New. Store, Ring and Buckets are required; Peers may be nil for a
+// Options of New. Store, Ring, Purges and Buckets are required; Peers may be nil for a
 // node that is alone.
 type Options struct {
-	Name    string // this node's name in the ring
-	Store   *store.Store
-	Ring    *ring.Ring
+	Name  string // this node's name in the ring
+	Store *store.Store
+	Ring  *ring.Ring
+	// Purges is what this node knows of the council, which keeps it up to date.
+	Purges  *purge.State
 	Peers   Peers
 	Buckets map[string]Bucket
 	// FlightBytes bounds the memory that flights hold, in bytes; at least one
@@ -74,6 +83,7 @@ type Node struct {
 	name      string
 	store     *store.Store
 	ring      *ring.Ring
+	purges    *purge.State
 	peers     Peers
 	buckets   map[string]Bucket
 	retries   map[string]*retries
@@ -82,6 +92,7 @@ type Node struct {
 	count     *counters
 	flights   *flights
 	handOff   *handOff
+	standIns  *standIns
 	negatives *negatives
 	popular   popular
 	sequences *sequences
@@ -99,6 +110,9 @@ type Node struct {
 
 // New returns a node that is ready to read. Close it before its Store.
 func New(o Options) (*Node, error) {
+	if o.Purges == nil {
+		return nil, errors.New("node: without the purges it could serve what is dead")
+	}
 	if o.FlightBytes < object.ChunkBytes {
 		return nil, errors.New("node: flights need room for at least one chunk")
 	}
@@ -112,7 +126,7 @@ func New(o Options) (*Node, error) {
 		o.Metrics = metrics.NewSet()
 	}
 	n := &Node{
-		name: o.Name, store: o.Store, ring: o.Ring, peers: o.Peers, buckets: o.Buckets,
+		name: o.Name, store: o.Store, ring: o.Ring, purges: o.Purges, peers: o.Peers, buckets: o.Buckets,
 		now: o.Now, log: o.Log, negatives: newNegatives(o.Now), sequences: newSequences(),
 		calls: make(map[object.Hash]*call), retries: make(map[string]*retries, len(o.Buckets)),
 	}
@@ -121,7 +135,7 @@ func New(o Options) (*Node, error) {
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
 		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
-	n.handOff = newHandOff(n)
+	n.handOff, n.standIns = newHandOff(n), newStandIns(n.now)
 	n.gate = newGate(o.MaxWaiting, o.Metrics)
 	for name, b := range o.Buckets {
 		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // How S3 is asked whether a stored version is still its own. A HEAD tells every
@@ -33,33 +34,38 @@ func questionFor(ask *object.Ask, info *object.Info) question {
 // revalidate asks S3 for what is known and cannot be used as it is. Readers who
 // came before a request was sent share it; a client that must have S3's own word is
 // not told what another one has heard meanwhile.
-func (n *Node) revalidate(ctx context.Context, ask *object.Ask, info *object.Info, by asked) (share, error) {
-	by.question, by.seen = questionFor(ask, info), info.Validated
-	by.must = by.must || ask.Wish != nil && ask.Wish.NoCache
-	c, err := n.ask(ctx, ask.Key, by)
+func (n *Node) revalidate(ctx context.Context, ask *object.Ask, info *object.Info, w need) (share, error) {
+	w.question, w.seen = questionFor(ask, info), info.Validated
+	w.now = w.now || ask.Wish != nil && ask.Wish.NoCache
+	c, err := n.ask(ctx, ask.Key, w)
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly { // strong until now
 		n.letGo(c.call)
-		by.question, by.seen = onlyBytes, c.info.Validated
-		c, err = n.ask(ctx, ask.Key, by)
+		w.question, w.seen = onlyBytes, c.info.Validated
+		c, err = n.ask(ctx, ask.Key, w)
 	}
 	return c, err
 }
 
-// staleIfError uses what is known although S3 could not confirm it, within the
-// window that the origin or the bucket gives: where S3 gave no answer, a 5xx or one
-// that broke its promise, all of which would be a 5xx to the client (RFC 5861 §4).
-// Not for a client that said no-cache.
-func (n *Node) staleIfError(ctx context.Context, ask *object.Ask, k known, age time.Duration, err error) (known, error) {
-	failed := temporary(err) || errors.Is(err, object.ErrBroken)
+// failure reports whether an error would be a 5xx to the client (RFC 5861 §4): S3 gave
+// no answer, a 5xx, or one that broke its promise.
+func failure(err error) bool {
+	return err != nil && (temporary(err) || errors.Is(err, object.ErrBroken))
+}
+
+// staleIfError reports whether what is known may be used although S3 could not confirm
+// it: within the window that the origin or the bucket gives, and not for a client that
+// said no-cache.
+func staleIfError(ask *object.Ask, k *known, age time.Duration) bool {
 	refused := ask.Suspect == k.info.Version || ask.Wish != nil && ask.Wish.NoCache
-	if refused || ctx.Err() != nil || !failed || age >= k.life.Fresh+k.life.StaleIfError {
-		return known{}, err
-	}
-	k.outcome = object.Stale
+	return !refused && age < k.life.Fresh+k.life.StaleIfError
+}
+
+// forwardStatus is the status with which S3 failed; 0 if it was not asked.
+func forwardStatus(err error) int {
 	if origin, ok := errors.AsType[*object.OriginError](err); ok && !origin.Unsent {
-		k.status = origin.Status
+		return origin.Status
 	}
-	return k, nil
+	return 0
 }
 
 // confirmable returns the stored info that a call's GET may be made conditional
@@ -70,10 +76,10 @@ func (n *Node) confirmable(c *call, key object.Key) *object.Info {
 		return nil
 	}
 	info, ok := n.store.Info(key)
-	if !ok || !info.Strong() {
+	if !ok || !info.Strong() || n.judge(key, &info) == purge.Dead {
 		return nil
 	}
-	held := info.Size == 0 || n.store.Has(key, info.Version, 0) ||
+	held := info.Size == 0 || n.has(key, info.Version, 0, n.floor(key, &info)) ||
 		n.flights.begun(versionKey{key.Hash(), info.Version}) || len(n.handOff.former(key, 0)) > 0
 	if !held {
 		return nil
@@ -84,12 +90,13 @@ func (n *Node) confirmable(c *call, key object.Key) *object.Info {
 // confirmed takes a 304. It renews what is held if it names the same validators;
 // otherwise it is not known what S3 has confirmed, and the info is read anew: a copy
 // in place changes headers and date, and not the ETag.
-func (n *Node) confirmed(c *call, key object.Key, held *object.Info, same *object.NotModified) (err error) {
+func (n *Node) confirmed(c *call, key object.Key, held *object.Info, same *object.NotModified, note object.Note) (err error) {
 	info, ok := same.Renew(held)
 	if !ok {
 		c.info, err = n.head(c, key)
 		return err
 	}
+	info.Note = note
 	c.info, c.status = &info, http.StatusNotModified
 	n.learn(c, key, &info)
 	return nil
@@ -98,16 +105,16 @@ func (n *Node) confirmed(c *call, key object.Key, held *object.Info, same *objec
 // refresh lets S3 confirm an info while the stale one is served; one call
 // however many readers ask for it. A new version of one chunk is brought at once.
 func (n *Node) refresh(key object.Key, info *object.Info) {
-	by := asked{question: theInfo, seen: info.Validated}
+	w := need{question: theInfo, seen: info.Validated}
 	if info.Strong() && info.Size <= object.ChunkBytes {
-		by.question = theWhole
+		w.question = theWhole
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c := n.calls[key.Hash()]; c != nil && !n.over(c, key) {
 		return
 	}
-	if c, err := n.begin(key, by, nil); err == nil {
+	if c, err := n.begin(key, w, nil); err == nil {
 		c.finish = true
 		c.refs-- // nobody waits for it
 	}
@@ -120,6 +127,7 @@ func (n *Node) unstored(ctx context.Context, ask *object.Ask) (known, error) {
 		return known{}, err
 	}
 	defer n.gate.leave()
+	note := n.purges.Note()
 	c := &call{refs: 1, whole: !ask.HeadOnly && ask.Range.Kind == object.Whole}
 	var err error
 	if c.whole {
@@ -137,5 +145,6 @@ func (n *Node) unstored(ctx context.Context, ask *object.Ask) (known, error) {
 	case err != nil:
 		return known{}, asOrigin(err)
 	}
+	c.info.Note = note
 	return known{info: c.info, source: object.SourceOrigin, call: c}, nil
 }

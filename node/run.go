@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // run is one GET of consecutive chunks, [next, end), of one version.
@@ -23,6 +24,8 @@ type run struct {
 	// ahead: it goes on without readers, which are expected.
 	ahead bool
 	from  int64 // its first chunk
+	// floor is the newest purge over the object that its first reader knew of.
+	floor object.Note
 	// first is a GET that is already open, from chunk next on.
 	first *opened
 
@@ -33,10 +36,16 @@ type run struct {
 	cur       *fill // chunk next while it comes
 	stored    bool  // the last chunk went into the store
 	handed    bool  // a former owner gives what comes now, not S3
-	err       error // why it ended before end
-	done      bool
-	wake      chan struct{} // closed and replaced when any of these changes
+	// note is what its chunks are noted with: taken before S3 was asked.
+	note object.Note
+	err  error // why it ended before end
+	done bool
+	wake chan struct{} // closed and replaced when any of these changes
 }
+
+// dead reports whether what the run brings is dead under a floor: such a run is
+// nobody's to join who knows of the floor. flights.mu is held.
+func (r *run) dead(floor object.Note) bool { return purge.DeadUnder(r.note, floor) }
 
 // changed wakes whoever waits on the run. flights.mu is held.
 func (r *run) changed() {

@@ -95,7 +95,7 @@ func (s *stress) node(t *testing.T, name string, flightBytes int64) *testNode {
 	}
 	peers := &fakePeers{cluster: s.testCluster, broken: make(map[string]int64)}
 	n, err := node.New(node.Options{
-		Name: name, Store: st, Ring: s.rings[name], Peers: peers, FlightBytes: flightBytes, Now: s.clock.now,
+		Name: name, Store: st, Ring: s.rings[name], Purges: node.Leased(), Peers: peers, FlightBytes: flightBytes, Now: s.clock.now,
 		Buckets: map[string]node.Bucket{bucket: {Origin: client, Freshness: object.Freshness{Default: stressFresh, NotFound: time.Second, Forbidden: time.Second}}},
 	})
 	if err != nil {

@@ -22,7 +22,8 @@ const (
 	askHeadOnly   = 1 << 0
 	askOnlyIfHave = 1 << 1
 	askPinned     = 1 << 2
-	askWish       = 1 << 3 // a node that knows no wishes refuses the ask, and is passed over
+	askPassedOver = 1 << 3
+	askWish       = 1 << 4 // a node that knows no wishes refuses the ask, and is passed over
 )
 
 // appendAsk writes an ask and how long the asker will wait for the whole
@@ -37,6 +38,9 @@ func appendAsk(dst []byte, ask *object.Ask, budget time.Duration) ([]byte, error
 	}
 	if ask.Pin != nil {
 		flags |= askPinned
+	}
+	if ask.PassedOver {
+		flags |= askPassedOver
 	}
 	if ask.Wish != nil {
 		flags |= askWish
@@ -73,6 +77,7 @@ func decodeAsk(b []byte) (*object.Ask, time.Duration, error) {
 	ask := &object.Ask{
 		HeadOnly:   flags&askHeadOnly != 0,
 		OnlyIfHave: flags&askOnlyIfHave != 0,
+		PassedOver: flags&askPassedOver != 0,
 		Range:      object.Range{Kind: kind, First: f.size(), Last: f.size()},
 		Suspect:    f.id(),
 		Floor:      f.note(),

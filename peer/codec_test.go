@@ -19,7 +19,7 @@ func askSamples(t testing.TB) [][]byte {
 	var all [][]byte
 	for _, ask := range []*object.Ask{
 		{},
-		{Key: object.Key{Bucket: "b", Name: "a/b", Version: "v", Part: 7}, HeadOnly: true, RequestID: "r"},
+		{Key: object.Key{Bucket: "b", Name: "a/b", Version: "v", Part: 7}, HeadOnly: true, RequestID: "r", PassedOver: true},
 		{Wish: &object.Wish{NoCache: true, MaxAge: object.NoLimit, MaxStale: object.NoLimit}},
 		{Wish: &object.Wish{NoStore: true, OnlyIfCached: true, MaxStale: 5 * time.Second, MinFresh: time.Second}, Pin: &object.Pin{}},
 		{

@@ -16,6 +16,9 @@ import (
 // the peers' port.
 const alpn = "rookery-peer/1"
 
+// councilALPN is the council's protocol, which has its own versions.
+const councilALPN = "rookery-council/1"
+
 // minGossipKeyBytes is the shortest key that gossip itself takes (AES-128).
 const minGossipKeyBytes = 16
 
@@ -102,14 +105,18 @@ func (id *Identity) ServerTLS() *tls.Config {
 	c := id.base()
 	c.ClientAuth = tls.RequireAndVerifyClientCert
 	c.ClientCAs = id.roots
-	c.VerifyConnection = checkALPN
+	c.NextProtos = []string{alpn, councilALPN}
+	c.VerifyConnection = func(state tls.ConnectionState) error { return checkALPN(state, alpn, councilALPN) }
 	return c
 }
 
 // ClientTLS returns the configuration of a connection to node: TLS 1.3, and only
 // with a server whose certificate of the cluster's CA names exactly that node.
-func (id *Identity) ClientTLS(node string) *tls.Config {
+func (id *Identity) ClientTLS(node string) *tls.Config { return id.clientTLS(node, alpn) }
+
+func (id *Identity) clientTLS(node, protocol string) *tls.Config {
 	c := id.base()
+	c.NextProtos = []string{protocol}
 	c.RootCAs = id.roots
 	c.ServerName = node
 	c.ClientSessionCache = id.sessions
@@ -118,7 +125,7 @@ func (id *Identity) ClientTLS(node string) *tls.Config {
 		if !names(state.PeerCertificates[0], node) {
 			return errWrongName
 		}
-		return checkALPN(state)
+		return checkALPN(state, protocol)
 	}
 	return c
 }
@@ -127,15 +134,14 @@ func (id *Identity) base() *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{id.cert},
-		NextProtos:   []string{alpn},
 		Time:         id.now,
 		// Small first records help browsers draw; here they cost system calls.
 		DynamicRecordSizingDisabled: true,
 	}
 }
 
-func checkALPN(state tls.ConnectionState) error {
-	if state.NegotiatedProtocol != alpn {
+func checkALPN(state tls.ConnectionState, spoken ...string) error {
+	if !slices.Contains(spoken, state.NegotiatedProtocol) {
 		return errALPN
 	}
 	return nil

@@ -37,6 +37,9 @@ type ServerOptions struct {
 	// asked at each handshake and for each ask, and must not block.
 	Member  func(node string) bool
 	Handler Handler
+	// Council takes over a connection on which another member speaks the council's
+	// protocol, and the name that its certificate proves. nil refuses all.
+	Council func(conn net.Conn, node string)
 
 	MaxConns     int           // connections beyond it are closed at once; 0: 4096
 	MaxAnswers   int           // asks beyond so many under way are object.ErrBusy at once; 0: no bound
@@ -201,7 +204,9 @@ func (s *Server) admit(session *session) bool {
 }
 
 func (s *Server) leave(session *session) {
-	session.wire.abort()
+	if !session.handedOver {
+		session.wire.abort()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, session)

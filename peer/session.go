@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type session struct {
 	secure *tls.Conn
 	below  *gatherer
 	peer   string // the asker's name, once it is known
+	// handedOver: the connection is the council's, and not closed here.
+	handedOver bool
 
 	writing chan struct{} // full while frames are written
 	waiting bool          // an answer is being made; guarded by writing
@@ -52,7 +55,15 @@ func newSession(s *Server, raw net.Conn) *session {
 
 // run serves the connection until it ends.
 func (s *session) run() {
-	if err := s.greet(); err != nil {
+	err := s.shakeHands()
+	if err == nil && s.secure.ConnectionState().NegotiatedProtocol == councilALPN {
+		s.handOver()
+		return
+	}
+	if err == nil {
+		err = s.greet()
+	}
+	if err != nil {
 		s.server.opts.Log.Debug("peer handshake", "remote", s.wire.raw.RemoteAddr().String(), "peer", s.peer, "err", err)
 		return
 	}
@@ -130,8 +141,8 @@ func (s *session) readAsk() (request, error) {
 	return request{ask: ask, budget: budget}, err
 }
 
-// greet shakes hands, and tells the other side whether this node reads with it.
-func (s *session) greet() error {
+// shakeHands finds out who the other side is, and what it wants to speak.
+func (s *session) shakeHands() error {
 	if err := s.wire.SetDeadline(time.Now().Add(min(s.server.opts.StallTimeout, maxHandshake))); err != nil {
 		return err
 	}
@@ -141,6 +152,23 @@ func (s *session) greet() error {
 		}
 		return err
 	}
+	return nil
+}
+
+// handOver gives the connection to the council, which is spoken with whatever the
+// rings are.
+func (s *session) handOver() {
+	names := s.secure.ConnectionState().PeerCertificates[0].DNSNames
+	member := slices.IndexFunc(names, s.server.opts.Member)
+	if s.server.opts.Council == nil || member < 0 || s.wire.SetDeadline(time.Time{}) != nil {
+		return
+	}
+	s.handedOver = true
+	s.server.opts.Council(s.secure, names[member])
+}
+
+// greet tells the other side whether this node reads with it.
+func (s *session) greet() error {
 	buf := s.server.buffers.get()
 	defer s.server.buffers.put(buf)
 	payload, err := s.wire.readFrame(frameHello, buf[:])

@@ -1,6 +1,9 @@
 package purge
 
 import (
+	"iter"
+	"maps"
+
 	"github.com/armon/go-radix"
 )
 
@@ -20,15 +23,17 @@ func (f *floor) join(o floor) {
 	f.hard, f.soft = max(f.hard, o.hard), max(f.soft, o.soft)
 }
 
+func (f floor) newest() uint64 { return max(f.hard, f.soft) }
+
 // bucketFloors are those of one bucket.
 type bucketFloors struct {
 	whole    floor
 	objects  map[string]floor
 	tags     map[string]floor
 	prefixes *radix.Tree // of floor
-	newest   uint64      // of all above
 	// trim: what is noted below it may lie under a floor that is no longer kept.
-	trim uint64
+	trim   uint64
+	newest uint64 // of all above: what is not noted below it is alive
 }
 
 func newBucketFloors() *bucketFloors {
@@ -69,12 +74,54 @@ func (b *bucketFloors) over(name string, tags Tags) floor {
 		})
 	}
 	if len(b.tags) > 0 && tags != nil {
-		for tag := range tags {
-			f.join(b.tags[tag])
-		}
+		f.join(b.overTags(tags))
 	}
 	return f
 }
 
-// count is how many floors there are.
+// overTags is apart because what a loop over an unknown iterator changes lives
+// on the heap: over, on the way of every hit, shall not allocate.
+func (b *bucketFloors) overTags(tags Tags) (f floor) {
+	for tag := range tags {
+		f.join(b.tags[tag])
+	}
+	return f
+}
+
+// forget drops the floors up to and including mark, and remembers that there may
+// have been some.
+func (b *bucketFloors) forget(mark uint64) {
+	b.trim = max(b.trim, mark)
+	b.newest = max(b.newest, mark)
+	old := func(_ string, f floor) bool { return f.newest() <= mark }
+	maps.DeleteFunc(b.objects, old)
+	maps.DeleteFunc(b.tags, old)
+	kept := radix.New()
+	for name, f := range b.eachPrefix() {
+		if !old(name, f) {
+			kept.Insert(name, f)
+		}
+	}
+	b.prefixes = kept
+}
+
+// eachPrefix yields the floors of prefixes, sorted by prefix.
+func (b *bucketFloors) eachPrefix() iter.Seq2[string, floor] {
+	return func(yield func(string, floor) bool) {
+		b.prefixes.Walk(func(name string, v any) bool { return !yield(name, v.(floor)) })
+	}
+}
+
+// each yields every floor that a trim may take, in no order.
+func (b *bucketFloors) each(yield func(floor) bool) {
+	for _, all := range []iter.Seq2[string, floor]{maps.All(b.objects), maps.All(b.tags), b.eachPrefix()} {
+		for _, f := range all {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// count is how many floors each yields.
 func (b *bucketFloors) count() int { return len(b.objects) + len(b.tags) + b.prefixes.Len() }

@@ -45,9 +45,10 @@ type Scope struct {
 
 // Bounds of an order, which keep one entry of the council's log small.
 const (
-	MaxScopes   = 1000
-	MaxIDBytes  = 128
-	MaxTagBytes = 1024
+	MaxScopes      = 1000
+	MaxIDBytes     = 128
+	MaxBucketBytes = 1024
+	MaxTagBytes    = 1024
 )
 
 // Order is one purge: all of its scopes under one number.
@@ -94,8 +95,8 @@ func (s Scope) check() error {
 	default:
 		return fmt.Errorf("%w: scope of %v", ErrOrder, s.Kind)
 	}
-	if (s.Bucket != "") != bucket || (s.Name != "") != name || len(s.Name) > longest {
-		return fmt.Errorf("%w: %v with bucket %q and a name of %d bytes", ErrOrder, s.Kind, s.Bucket, len(s.Name))
+	if (s.Bucket != "") != bucket || (s.Name != "") != name || len(s.Bucket) > MaxBucketBytes || len(s.Name) > longest {
+		return fmt.Errorf("%w: %v with bucket %.64q and a name of %d bytes", ErrOrder, s.Kind, s.Bucket, len(s.Name))
 	}
 	return nil
 }

@@ -84,15 +84,16 @@ func (s *State) Pass(number uint64) {
 }
 
 // Trim forgets the bucket's floors up to and including mark: from then on what was
-// noted below it is suspect. number is the entry's own.
+// noted below it is suspect. number is the entry's own, which mark never exceeds.
 func (s *State) Trim(number uint64, bucket string, mark uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if number <= s.applied {
 		return
 	}
+	mark = min(mark, number)
 	s.bucket(bucket).forget(mark)
-	s.newest = number
+	s.newest = max(s.newest, mark)
 	s.advance(number)
 }
 
@@ -146,7 +147,12 @@ func (s *State) Judge(key object.Key, tags Tags, note object.Note) Verdict {
 	if note.Applied >= s.newest {
 		return Alive
 	}
-	f, trim := s.over(key, tags)
+	f, b := s.all, s.buckets[key.Bucket]
+	var trim uint64
+	if b != nil && note.Applied < b.newest {
+		f.join(b.over(key.Name, tags))
+		trim = b.trim
+	}
 	switch {
 	case note.Applied < f.hard:
 		return Dead
@@ -163,18 +169,11 @@ func (s *State) Judge(key object.Key, tags Tags, note object.Note) Verdict {
 func (s *State) Floor(key object.Key, tags Tags) object.Note {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	f, _ := s.over(key, tags)
-	return object.Note{Council: s.council, Applied: f.hard}
-}
-
-// over returns the floor over an object, and its bucket's trim mark. mu is held.
-func (s *State) over(key object.Key, tags Tags) (f floor, trim uint64) {
-	f = s.all
+	f := s.all
 	if b := s.buckets[key.Bucket]; b != nil {
 		f.join(b.over(key.Name, tags))
-		trim = b.trim
 	}
-	return f, trim
+	return object.Note{Council: s.council, Applied: f.hard}
 }
 
 // DeadUnder reports whether bytes with the note are dead under the floor: noted

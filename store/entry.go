@@ -13,8 +13,10 @@ import (
 //	i hash           the info of a key
 //	c hash ver chunk one chunk of one version of a key (chunk big-endian)
 //	m tail           how far the segments are indexed
+//	m disk           the random name of the database (16 bytes, no format byte)
+//	r NAME 0 key     what a Durable keeps: its own values
 //
-// Values begin with a format byte. Whoever follows an entry compares the whole
+// Values of the first three begin with a format byte. Whoever follows an entry compares the whole
 // key with the record's before believing it.
 const (
 	entryFormat     = 1
@@ -26,7 +28,9 @@ const (
 	maxEntryBytes   = infoEntryBytes
 	infoPrefix      = 'i'
 	chunkPrefix     = 'c'
+	durablePrefix   = 'r'
 	tailKey         = "m tail"
+	diskKey         = "m disk"
 	maxChunksStored = 1 << 32
 )
 

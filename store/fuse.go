@@ -25,7 +25,8 @@ type fuse struct {
 	mu    sync.Mutex
 	files map[string]*fileSize // by path
 	blown atomic.Bool
-	// onBlow is told of the write that failed, once.
+	// onBlow is told of the writes that failed until the fuse was blown, each
+	// before it looks like a success to anyone.
 	onBlow func(error)
 	// faults counts the operations that failed, reads included: with none, an
 	// index that does not open is corrupt; otherwise the disk is.
@@ -112,8 +113,9 @@ func (f *fuse) blow(err error) bool {
 		return f.blown.Load()
 	}
 	f.faults.Add(1)
-	if f.blown.CompareAndSwap(false, true) {
+	if !f.blown.Load() {
 		f.onBlow(err)
+		f.blown.Store(true)
 	}
 	return true
 }
@@ -215,9 +217,15 @@ func (f *fuse) change(do func() error, account func()) error {
 	return err
 }
 
+// List blows the fuse as a write does. Pebble lists its directory again late in
+// its Open, and if it must give up then, a goroutine of its own that is under way
+// already panics on what Open has closed (v2.1.7, collectTableStats).
 func (f *fuse) List(dir string) ([]string, error) {
 	names, err := f.FS.List(dir)
-	return names, f.saw(err)
+	if err != nil && f.blow(err) {
+		return nil, nil
+	}
+	return names, err
 }
 
 func (f *fuse) Stat(name string) (vfs.FileInfo, error) {

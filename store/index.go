@@ -28,6 +28,7 @@ type index struct {
 	db   *pebble.DB
 	fuse *fuse
 	log  *slog.Logger
+	disk [16]byte // its random name, since it was begun
 
 	mu     sync.RWMutex // held for reading by each use of db, for writing by close
 	closed bool

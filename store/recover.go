@@ -43,6 +43,7 @@ func (s *Store) openIndex() error {
 		return err
 	}
 	s.index.Store(ix)
+	s.disk.adopt(ix.disk)
 	s.reclaimUntilRoom()
 	return nil
 }
@@ -58,7 +59,10 @@ func (s *Store) adoptIndex() (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = s.catchUp(ix); err == nil {
+	if err = ix.identify(); err == nil {
+		err = s.catchUp(ix)
+	}
+	if err == nil {
 		return ix, nil
 	}
 	ix.close()

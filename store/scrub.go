@@ -24,8 +24,8 @@ type scrubber struct {
 	next []byte // the index key to begin with; nil is the first
 }
 
-// scrubEntry is one index entry, copied out of the iterator.
-type scrubEntry struct{ key, value []byte }
+// indexEntry is one index entry, copied out of the iterator.
+type indexEntry struct{ key, value []byte }
 
 // scrubSome verifies the records of the next index entries, from their header
 // to their last block, and drops the entries of those that are bad or gone. At
@@ -52,8 +52,8 @@ func (s *Store) scrubSome(ix *index) {
 }
 
 // scrubBatch copies the next entries, so that no iterator outlives a tick.
-func (s *Store) scrubBatch(ix *index) ([]scrubEntry, error) {
-	var entries []scrubEntry
+func (s *Store) scrubBatch(ix *index) ([]indexEntry, error) {
+	var entries []indexEntry
 	from := s.scrub.next
 	if from == nil {
 		from = []byte{chunkPrefix}
@@ -64,7 +64,7 @@ func (s *Store) scrubBatch(ix *index) ([]scrubEntry, error) {
 			return err
 		}
 		for ok := it.First(); ok && len(entries) < scrubEntriesPerTick; ok = it.Next() {
-			entries = append(entries, scrubEntry{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
+			entries = append(entries, indexEntry{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
 		}
 		return it.Close()
 	})
@@ -75,7 +75,7 @@ func (s *Store) scrubBatch(ix *index) ([]scrubEntry, error) {
 }
 
 // scrubOne verifies one entry's record and returns how many bytes it read.
-func (s *Store) scrubOne(ix *index, e scrubEntry) int64 {
+func (s *Store) scrubOne(ix *index, e indexEntry) int64 {
 	at, err := parseLocation(e.value)
 	if err != nil {
 		s.forget(ix, e.key, at)

@@ -38,6 +38,7 @@ type counters struct {
 	corrupt                         *metrics.Counter
 	readErrors, writeErrors         *metrics.Counter
 	indexReopens, indexResets       *metrics.Counter
+	durable                         *metrics.PrometheusHistogram
 }
 
 func newCounters(set *metrics.Set) counters {
@@ -53,6 +54,7 @@ func newCounters(set *metrics.Set) counters {
 		writeErrors:  set.GetOrCreateCounter(`rookery_disk_errors_total{op="write"}`),
 		indexReopens: set.GetOrCreateCounter(`rookery_index_reopens_total`),
 		indexResets:  set.GetOrCreateCounter(`rookery_index_resets_total`),
+		durable:      set.GetOrCreatePrometheusHistogram(`rookery_durable_write_duration_seconds`),
 	}
 }
 

@@ -35,6 +35,7 @@ type Store struct {
 	lock  io.Closer
 
 	index    atomic.Pointer[index] // nil while there is none to be had
+	disk     disk
 	segments segments
 	writer   writer
 	budget   reinsertBudget
@@ -92,6 +93,7 @@ func Open(opt Options) (*Store, error) {
 
 // takeDir makes the directory and locks it.
 func (s *Store) takeDir() error {
+	parents := s.parents()
 	for _, dir := range []string{s.opt.Dir, s.segmentDir()} {
 		if err := s.fs.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("store: %w", err)
@@ -102,7 +104,34 @@ func (s *Store) takeDir() error {
 		return fmt.Errorf("store: %s is in use by another process: %w", s.opt.Dir, err)
 	}
 	s.lock = lock
+	for _, dir := range parents {
+		if err := s.syncDir(dir); err != nil {
+			s.log.Warn("a directory does not sync; a power cut may take what is below it", "dir", dir, "error", err)
+		}
+	}
 	return nil
+}
+
+// parents returns the directories that must be synced for the store's own to
+// outlive a power cut: the one that it is in, and those that will be made for it.
+func (s *Store) parents() []string {
+	var all []string
+	for dir := s.opt.Dir; ; {
+		parent := s.fs.PathDir(dir)
+		all = append(all, parent)
+		if _, err := s.fs.Stat(parent); err == nil || parent == dir {
+			return all
+		}
+		dir = parent
+	}
+}
+
+func (s *Store) syncDir(path string) error {
+	dir, err := s.fs.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func (s *Store) segmentDir() string { return s.fs.PathJoin(s.opt.Dir, "segments") }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,9 @@ import (
 const (
 	// requestTimeout bounds one question to a node, answer included.
 	requestTimeout = 10 * time.Second
+	// leaseTimeout bounds one that the council answers when the leases have ended
+	// that it has granted: cluster.lease is a minute at most.
+	leaseTimeout = 2 * time.Minute
 	// maxAnswerBytes bounds what is read of one answer.
 	maxAnswerBytes = 16 << 20
 )
@@ -75,21 +79,50 @@ func (f *nodeFlags) client() *client {
 	}}
 }
 
+// patient returns the client with time enough for a lease to end.
+func (c *client) patient() *client {
+	c.http.Timeout = leaseTimeout
+	return c
+}
+
 func (c *client) close() { c.http.CloseIdleConnections() }
+
+// errNoAnswer says that nobody answers at the address: there is no node, or it has
+// ended.
+var errNoAnswer = errors.New("no answer")
 
 // get asks for path and decodes the answer into v. Any status but 200 and those
 // in also is an error.
 func (c *client) get(ctx context.Context, path string, v any, also ...int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	return c.do(ctx, http.MethodGet, path, nil, v, also...)
+}
+
+// post sends body as JSON, or nothing if it is nil, and is like get otherwise.
+func (c *client) post(ctx context.Context, path string, body, v any, also ...int) error {
+	if body == nil {
+		return c.do(ctx, http.MethodPost, path, nil, v, also...)
+	}
+	text, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", c.base, err)
+	}
+	return c.do(ctx, http.MethodPost, path, bytes.NewReader(text), v, also...)
+}
+
+func (c *client) do(ctx context.Context, method, path string, send io.Reader, v any, also ...int) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, send)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", c.base, err)
+	}
+	if send != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("no answer from the admin listener at %s (is the node running, and is --admin or ROOKERY_ADMIN right?): %w", c.base, cause(err))
+		return fmt.Errorf("%w from the admin listener at %s (is the node running, and is --admin or ROOKERY_ADMIN right?): %w", errNoAnswer, c.base, cause(err))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))

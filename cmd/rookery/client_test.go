@@ -18,7 +18,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	address := "http://" + listener.Addr().String()
 	listener.Close() // nobody listens there now
-	for _, command := range []string{"status", "ring public:a"} {
+	for _, command := range []string{"status", "ring public:a", "purge --all", "drain", "forget a", "council new", "council new --yes"} {
 		r := rookery(t, nil, append(strings.Fields(command), "--admin", address)...)
 		if r.code != exitFailed || r.stdout != "" || !strings.Contains(r.stderr, "no answer from the admin listener at "+address) ||
 			!strings.Contains(r.stderr, "connection refused") {
@@ -39,7 +39,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			for _, command := range []string{"status", "ring public:a"} {
+			for _, command := range []string{"status", "ring public:a", "purge --all", "drain", "forget a", "council new", "council new --yes"} {
 				r := rookery(t, map[string]string{"ROOKERY_ADMIN": c.admin, "ROOKERY_TOKEN": c.token}, strings.Fields(command)...)
 				if r.code != exitFailed || r.stdout != "" || !strings.Contains(r.stderr, c.stderr) || strings.Count(r.stderr, "\n") != 1 {
 					t.Errorf("%s: %+v", command, r)

@@ -16,10 +16,12 @@ import (
 
 func TestStatus(t *testing.T) {
 	rookery(t, node(t, nil), "status").isDone(t, strings.TrimLeft(`
-node    rook-0, version v1
-health  ok
-ready   yes
-ring    scheme
+node     rook-0, version v1
+health   ok
+ready    yes
+ring     scheme
+council  none
+lease    none: hits are confirmed with S3
 
 MEMBER  STATE    ZONE   PEER ADDRESS   VERSION
 rook-0  ready    eu-1a  10.0.0.1:7947  v1
@@ -53,7 +55,7 @@ func TestStatusOfTroubledNode(t *testing.T) {
 	})
 	r := rookery(t, env, "status")
 	for _, want := range []string{
-		"health  degraded (disk full)\n", "ready   no (alone; no disk)\n",
+		"health   degraded (disk full)\n", "ready    no (alone; no disk)\n",
 		"ready (unfit: scheme x)", "0 segments, full: nothing is stored\n",
 	} {
 		if r.code != exitDone || !strings.Contains(r.stdout, want) {

@@ -27,6 +27,7 @@ const (
 
 // process is what a command may use of the process around it.
 type process struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(name string) (value string, ok bool)
 }
@@ -38,14 +39,18 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run one node."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration file and print what it means, secrets masked."`
 	Status  statusCmd  `cmd:"" help:"Show a node's health, its cluster and its cache."`
+	Purge   purgeCmd   `cmd:"" help:"Purge objects from every node, and wait until none serves them."`
 	Ring    ringCmd    `cmd:"" help:"Show which node owns an object."`
+	Drain   drainCmd   `cmd:"" help:"Take a node out of the ring and end it."`
+	Forget  forgetCmd  `cmd:"" help:"Remove a node that will not come back."`
+	Council councilCmd `cmd:"" help:"Start a new council, where the old one is lost."`
 	Version versionCmd `cmd:"" help:"Print what this binary was built from."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the first signal asks, the second one kills
-	code := runCommand(ctx, os.Args[1:], &process{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv})
+	code := runCommand(ctx, os.Args[1:], &process{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv})
 	stop()
 	os.Exit(code)
 }

@@ -38,7 +38,7 @@ func rookery(t *testing.T, env map[string]string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	getenv := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	code := runCommand(t.Context(), args, &process{stdout: &stdout, stderr: &stderr, getenv: getenv})
+	code := runCommand(t.Context(), args, &process{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: getenv})
 	return result{code, stdout.String(), stderr.String()}
 }
 
@@ -92,8 +92,8 @@ func node(t *testing.T, change func(*admin.Options)) (env map[string]string) {
 }
 
 func TestEveryCommandHelps(t *testing.T) {
-	for _, command := range []string{"check", "status", "ring", "version"} {
-		r := rookery(t, nil, command, "--help")
+	for _, command := range []string{"demo", "serve", "check", "status", "purge", "ring", "drain", "forget", "council new", "version"} {
+		r := rookery(t, nil, append(strings.Fields(command), "--help")...)
 		if r.code != exitDone || r.stderr != "" || !strings.Contains(r.stdout, "Example:") || !strings.Contains(r.stdout, "rookery "+command) {
 			t.Errorf("%s: %+v", command, r)
 		}
@@ -156,9 +156,12 @@ type brokenPipe struct{}
 func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
 func TestOutputThatGoesNowhereFails(t *testing.T) {
-	env := node(t, nil)
+	env := node(t, func(o *admin.Options) { o.Council, o.Drain = done(), func() {} })
 	getenv := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	for _, args := range []string{"status", "status --json", "ring public:a", "ring public:a --json", "version", "version --json"} {
+	for _, args := range []string{
+		"status", "status --json", "ring public:a", "ring public:a --json", "version", "version --json",
+		"purge --all", "purge --all --json", "forget a", "forget a --json", "council new --yes", "council new --yes --json", "drain --wait 0",
+	} {
 		var stderr bytes.Buffer
 		code := runCommand(context.Background(), strings.Fields(args), &process{stdout: brokenPipe{}, stderr: &stderr, getenv: getenv})
 		if code != exitFailed || !strings.Contains(stderr.String(), os.ErrClosed.Error()) {

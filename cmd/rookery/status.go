@@ -69,7 +69,9 @@ func (s *status) text() string {
 	fmt.Fprintf(table, "node\t%s, version %s\n", s.Health.Node, s.Health.Version)
 	fmt.Fprintf(table, "health\t%s%s\n", s.Health.State, because(s.Health.Reasons))
 	fmt.Fprintf(table, "ready\t%s\n", ready)
-	fmt.Fprintf(table, "ring\t%s\n\n", s.Cluster.Fingerprint)
+	fmt.Fprintf(table, "ring\t%s\n", s.Cluster.Fingerprint)
+	fmt.Fprintf(table, "council\t%s\n", councilText(s.Cluster.Council))
+	fmt.Fprintf(table, "lease\t%s\n\n", leaseText(s.Cluster.Lease))
 
 	fmt.Fprintln(table, "MEMBER\tSTATE\tZONE\tPEER ADDRESS\tVERSION")
 	for _, m := range s.Cluster.Members {
@@ -101,6 +103,27 @@ func (s *status) cacheTable(w io.Writer) {
 	fmt.Fprintf(w, "evicted\t%d records, %s reclaimed, %s kept by copying\n", disk.Evictions,
 		size(int64(disk.ReclaimedBytes)), size(int64(disk.ReinsertedBytes)))
 	fmt.Fprintf(w, "corrupt\t%d records\n", disk.CorruptRecords)
+}
+
+func councilText(c admin.CouncilView) string {
+	if c.ID == "" {
+		return "none"
+	}
+	text := fmt.Sprintf("leader %s, voters %s; applied %d of %d", orNone(c.Leader), orNone(strings.Join(c.Voters, ", ")), c.Applied, c.Commit)
+	if c.WaitingPurges > 0 {
+		text += fmt.Sprintf("; %d purges wait for a quorum", c.WaitingPurges)
+	}
+	return text
+}
+
+func leaseText(l admin.Lease) string {
+	if !l.Held {
+		return "none: hits are confirmed with S3"
+	}
+	if l.Until == nil {
+		return "held"
+	}
+	return "held until " + l.Until.Format("15:04:05.000 MST")
 }
 
 func memberState(m admin.Member) string {
