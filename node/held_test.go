@@ -183,7 +183,7 @@ func (r *reading) end(t *testing.T, who string) {
 	}
 }
 
-// orders counts the orders of a test that has one node.
+// apply lets one state hear of the next order.
 func apply(s *purge.State, soft bool, scopes ...purge.Scope) {
 	number := s.Note().Applied + 1
 	s.Apply(number, &purge.Order{ID: fmt.Sprint(number), Scopes: scopes, Soft: soft})
