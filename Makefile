@@ -6,6 +6,8 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
 DURATION ?= 4m
 SIZES    ?= 10,100,1000
+OPS      ?= 1000000
+SEED     ?= 0
 ARGS     ?=
 TESTARGS ?=
 
@@ -60,6 +62,10 @@ test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4
 	ROOKERY_FAULTS='$(CURDIR)/bin/rookery' ROOKERY_FAULTS_DURATION='$(DURATION)' ROOKERY_FAULTS_ONLY='$(FAULTS)' \
 		CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/faults
 
+.PHONY: purge-sim
+purge-sim: ## Simulate purges, overwrites and reads under trouble (OPS=1000000, SEED=0 is the time)
+	CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/purge/sim -args -operations $(OPS) -seed $(SEED)
+
 .PHONY: plants
 plants: ## Plant bugs and see that the tests catch them (ARGS='.ci/plants.d/X.patch')
 	.ci/plants $(ARGS)
@@ -79,6 +85,10 @@ bench-herd: build ## Show what 5,000 simultaneous cold reads of one object cost 
 .PHONY: bench-skew
 bench-skew: build ## Show that one very popular key makes no node a bottleneck
 	CGO_ENABLED=0 go run ./bench/skew $(ARGS)
+
+.PHONY: bench-lease
+bench-lease: ## Show what the lease and the floors cost a hit, in paired rounds
+	CGO_ENABLED=0 go run ./bench/lease $(ARGS)
 
 .PHONY: bench-parts
 bench-parts: build ## Compare a cold object read in parts with the same reads from the origin
