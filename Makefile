@@ -6,6 +6,8 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
 DURATION ?= 4m
 SIZES    ?= 10,100,1000
+OPS      ?= 1000000
+SEED     ?= 0
 ARGS     ?=
 TESTARGS ?=
 
@@ -53,12 +55,16 @@ fuzz: ## Fuzz every target (FUZZTIME=1m each)
 .PHONY: test-real
 test-real: ## Test against versitygw and MinIO, each as a process of its own
 	@.ci/tools versitygw minio
-	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin
+	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin ./admin
 
 .PHONY: test-cluster
 test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4m, FAULTS='kill -9,stop')
 	ROOKERY_FAULTS='$(CURDIR)/bin/rookery' ROOKERY_FAULTS_DURATION='$(DURATION)' ROOKERY_FAULTS_ONLY='$(FAULTS)' \
 		CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/faults
+
+.PHONY: purge-sim
+purge-sim: ## Simulate purges, overwrites and reads under trouble (OPS=1000000, SEED=0 is the time)
+	CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/purge/sim -args -operations $(OPS) -seed $(SEED)
 
 .PHONY: plants
 plants: ## Plant bugs and see that the tests catch them (ARGS='.ci/plants.d/X.patch')

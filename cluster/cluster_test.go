@@ -326,11 +326,11 @@ func TestNodeAlone(t *testing.T) {
 func TestCouncilTravels(t *testing.T) {
 	w := newTown(t)
 	nodes := w.ready(nil, "rook-0", "rook-1")
-	id := [16]byte{1, 2, 3, 15: 16}
-	if err := nodes[1].SetCouncil(id); err != nil {
+	id, disk := [16]byte{1, 2, 3, 15: 16}, [16]byte{4}
+	if err := nodes[1].SetCouncil(id, disk); err != nil {
 		t.Fatal(err)
 	}
-	w.await("rook-0 knows rook-1's council", func() bool { return nodes[0].sees("rook-1").Council == id })
+	w.await("rook-0 knows rook-1's council", func() bool { m := nodes[0].sees("rook-1"); return m.Council == id && m.Disk == disk })
 }
 
 func TestPortInUseIsNamed(t *testing.T) {

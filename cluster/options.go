@@ -40,9 +40,6 @@ type Options struct {
 	// PeerProtocol is the newest protocol that this node speaks between peers,
 	// PeerProtocolMin the oldest (0: the same).
 	PeerProtocol, PeerProtocolMin uint16
-	// Disk is the random name of this node's disk, by which the council tells it from
-	// one of the same name that lost its own.
-	Disk [16]byte
 	// Fingerprint is the ring's scheme; empty: ring.Fingerprint().
 	Fingerprint string
 

@@ -20,7 +20,7 @@ func (o *Options) introduction(gossip netip.Addr) (*meta, error) {
 	}
 	m := &meta{
 		protocol: o.PeerProtocol, protocolMin: o.PeerProtocolMin,
-		zone: o.Zone, version: o.Version, peerAddress: peer, fingerprint: o.Fingerprint, disk: o.Disk,
+		zone: o.Zone, version: o.Version, peerAddress: peer, fingerprint: o.Fingerprint,
 	}
 	if n := len(m.encode()); n > memberlist.MetaMaxSize {
 		return nil, fmt.Errorf("zone, version, peer address and fingerprint take %d bytes of metadata, %d are to be had", n, memberlist.MetaMaxSize)
@@ -68,11 +68,11 @@ func (c *Cluster) SetState(s State) error {
 	})
 }
 
-// SetCouncil tells the others which council this node belongs to, as SetState
-// tells its state.
-func (c *Cluster) SetCouncil(id [16]byte) error {
+// SetCouncil tells the others which council this node belongs to, and by which disk
+// that knows it, as SetState tells its state.
+func (c *Cluster) SetCouncil(id, disk [16]byte) error {
 	return c.update(func(m *meta) error {
-		m.council = id
+		m.council, m.disk = id, disk
 		return nil
 	})
 }

@@ -82,7 +82,7 @@ func (n *Node) ask(ctx context.Context, key object.Key, w need) (c *call, joined
 		}
 		switch {
 		case c.handed && !w.seen.IsZero(): // it told what this reader has seen: S3 is still to be asked
-		case joined && n.judge(key, c.info) == purge.Dead: // by a tag, which nobody knew of before
+		case joined && n.judge(key, c.info) >= purge.Suspect: // by a tag, which nobody knew of before
 		default:
 			return c, joined, nil
 		}
@@ -123,17 +123,17 @@ func (n *Node) answers(c *call, key object.Key, w need) bool {
 	return !w.now && !n.outrun(c, key)
 }
 
-// outrun reports whether a purge over the key is newer than the call. Node.mu is
-// held.
+// outrun reports whether a purge over the key is newer than the call, or may be:
+// its floor is forgotten, or the call is from another council's time. Node.mu is held.
 func (n *Node) outrun(c *call, key object.Key) bool {
 	select {
 	case <-c.done:
 		if c.info != nil { // whose tags are known
-			return n.judge(key, c.info) == purge.Dead
+			return n.judge(key, c.info) >= purge.Suspect
 		}
 	default:
 	}
-	return purge.DeadUnder(c.note, n.floor(key, nil))
+	return n.purges.Judge(key, nil, c.note) >= purge.Suspect
 }
 
 // send notes that S3 is asked now, and which purges are known before it is.

@@ -30,20 +30,28 @@ func names(count int) []string {
 
 func nodeName(index int) string { return fmt.Sprintf("rook-%d", index) }
 
+// options are what a test decides of its cluster.
+type options struct {
+	program  string
+	lease    string // cluster.lease
+	loopback bool   // no namespaces: nothing can be cut off, and no root is needed
+}
+
 // cluster is everything that runs: the network, S3 in this process, the nodes.
 type cluster struct {
-	network            *network
-	s3                 *s3test.Server
-	program, gossipKey string
-	dir                string // configurations, disks and logs
-	machines           []*machine
-	balancer           *balancer
+	options
+	network   *network
+	s3        *s3test.Server
+	gossipKey string
+	dir       string // configurations, disks and logs
+	machines  []*machine
+	balancer  *balancer
 }
 
 // newCluster builds the network and starts three nodes. The caller closes it,
 // after an error as well.
-func newCluster(ctx context.Context, program string) (*cluster, error) {
-	c := &cluster{program: program}
+func newCluster(ctx context.Context, o options) (*cluster, error) {
+	c := &cluster{options: o}
 	key := make([]byte, 32)
 	rand.Read(key)
 	c.gossipKey = base64.StdEncoding.EncodeToString(key)
@@ -51,7 +59,9 @@ func newCluster(ctx context.Context, program string) (*cluster, error) {
 	if c.dir, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid())); err != nil {
 		return c, err
 	}
-	if c.network, err = newNetwork(ctx, places); err != nil {
+	if o.loopback {
+		c.network = loopback()
+	} else if c.network, err = newNetwork(ctx, places); err != nil {
 		return c, err
 	}
 	if c.s3, err = s3test.Listen(c.network.host() + ":0"); err != nil {

@@ -25,7 +25,7 @@ func TestFaults(t *testing.T) {
 	if err := clearLeftovers(ctx); err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCluster(ctx, s.program)
+	c, err := newCluster(ctx, options{program: s.program, lease: "5s"})
 	defer func() {
 		if err := c.close(t.Failed()); err != nil {
 			t.Error(err)

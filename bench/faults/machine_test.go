@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,8 @@ type machine struct {
 	program, file, logFile  string
 	process                 *exec.Cmd // nil if it has never run
 	ended                   chan struct{}
+	lives                   int          // that have begun
+	alive                   atomic.Int64 // the present or last one
 	operators               *http.Client
 	publicURL, operatorsURL string
 }
@@ -35,23 +38,23 @@ type machine struct {
 // newMachine writes a node's configuration.
 func newMachine(c *cluster, index int) (*machine, error) {
 	m := &machine{
-		index: index, name: nodeName(index), space: c.network.spaces[index], address: c.network.address(index),
+		index: index, name: nodeName(index), space: c.network.space(index), address: c.network.address(index),
 		program: c.program, operators: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	m.file, m.logFile = filepath.Join(c.dir, m.name+".yaml"), filepath.Join(c.dir, m.name+".log")
 	m.publicURL = fmt.Sprintf("http://%s:%d", m.address, publicPort)
 	m.operatorsURL = fmt.Sprintf("http://%s:%d", m.address, adminPort)
 	var join []string
-	for i := range c.network.spaces {
+	for i := range places {
 		if i != index {
 			join = append(join, c.network.address(i)+":7946")
 		}
 	}
 	return m, os.WriteFile(m.file, fmt.Appendf(nil, `
 node: {name: %s, data_dir: %q}
-server: {port: %d, drain: 2s}
-admin: {address: 0.0.0.0, port: %d, token: %s}
-cluster: {bind: "%[6]s:7946", peer_bind: "%[6]s:7947", join: [%[7]s], gossip_key: %[8]q, expect: %[9]d}
+server: {address: %[6]s, port: %[3]d, drain: 2s}
+admin: {address: %[6]s, port: %[4]d, token: %[5]s}
+cluster: {bind: "%[6]s:7946", peer_bind: "%[6]s:7947", join: [%[7]s], gossip_key: %[8]q, expect: %[9]d, lease: %[11]s}
 cache: {memory: 128MiB, disk: 1GiB}
 log: {access: false}
 buckets:
@@ -59,7 +62,10 @@ buckets:
   - name: changing
     s3: {bucket: changing, endpoint: %[10]q, anonymous: true}
     cache: {freshness: {default: 0s, stale_while_revalidate: 0s, stale_if_error: 0s}}
-`, m.name, filepath.Join(c.dir, m.name), publicPort, adminPort, token, m.address, strings.Join(join, ", "), c.gossipKey, members, c.s3.URL), 0o600)
+  - name: purged
+    s3: {bucket: purged, endpoint: %[10]q, anonymous: true}
+    cache: {freshness: {default: 24h, negative: 1h}}
+`, m.name, filepath.Join(c.dir, m.name), publicPort, adminPort, token, m.address, strings.Join(join, ", "), c.gossipKey, members, c.s3.URL, c.lease), 0o600)
 }
 
 // start runs the node on its disk. It dies with this process, however that ends.
@@ -69,7 +75,11 @@ func (m *machine) start() error {
 		return err
 	}
 	defer log.Close()
-	p := exec.Command("ip", "netns", "exec", m.space, m.program, "serve", "--config", m.file)
+	args := []string{m.program, "serve", "--config", m.file}
+	if m.space != "" {
+		args = append([]string{"ip", "netns", "exec", m.space}, args...)
+	}
+	p := exec.Command(args[0], args[1:]...)
 	p.Stdout, p.Stderr = log, log
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // ip becomes the program: it forks nothing
 	if err := p.Start(); err != nil {
@@ -77,12 +87,17 @@ func (m *machine) start() error {
 	}
 	ended := make(chan struct{})
 	m.process, m.ended = p, ended
+	m.lives++
+	m.alive.Store(int64(m.lives))
 	go func() {
 		defer close(ended)
 		_ = p.Wait() // the exit code tells
 	}()
 	return nil
 }
+
+// life names the process that runs, or the last one that did.
+func (m *machine) life() string { return fmt.Sprintf("%s life %d", m.name, m.alive.Load()) }
 
 func (m *machine) signal(s syscall.Signal) error { return m.process.Process.Signal(s) }
 

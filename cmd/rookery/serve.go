@@ -42,7 +42,9 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 		log.Warn("configuration", "at", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column), "warning", w.Message)
 	}
 	debug.SetMemoryLimit(cfg.Cache.MemoryBytes + beyondCache)
-	n, err := run.Start(ctx, cfg, run.Options{Version: readBuild().Version, Log: log})
+	ctx, drain := context.WithCancel(ctx)
+	defer drain()
+	n, err := run.Start(ctx, cfg, run.Options{Version: readBuild().Version, Log: log, Drain: drain})
 	if err != nil {
 		return err
 	}

@@ -38,12 +38,12 @@ func (n *Node) identity() (*peer.Identity, error) {
 // openPeerClient makes the client that the node asks others with. It resolves
 // names through the cluster, which starts later: until then nobody is known.
 func (n *Node) openPeerClient() error {
-	id, err := n.identity()
-	if err != nil {
+	var err error
+	if n.self, err = n.identity(); err != nil {
 		return err
 	}
 	n.client = peer.NewClient(peer.ClientOptions{
-		Self: n.cfg.Node.Name, Identity: id, Fingerprint: ring.Fingerprint(), Resolve: n.members.address,
+		Self: n.cfg.Node.Name, Identity: n.self, Fingerprint: ring.Fingerprint(), Resolve: n.members.address,
 		FirstByte: n.cfg.Cluster.PeerTimeout, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("connections to other nodes", func(context.Context) error { return n.client.Close() })
@@ -88,18 +88,14 @@ func (n *Node) leaveCluster(ctx context.Context) error {
 }
 
 func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
-	id, err := n.identity()
-	if err != nil {
-		return nil, err
-	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", n.cfg.Cluster.PeerBind)
 	if err != nil {
 		return nil, fmt.Errorf("listen for other nodes (cluster.peer_bind): %w", err)
 	}
 	s := peer.Serve(peer.ServerOptions{
-		Listener: ln, Identity: id, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(),
-		Member: n.members.known, Handler: n.node, StallTimeout: askerStall,
+		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(),
+		Member: n.members.known, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
 		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
 		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,
 	})
@@ -131,6 +127,7 @@ func (n *Node) becomeReady(context.Context) error {
 	go func() {
 		defer close(done)
 		n.waitForOthers(ctx)
+		n.waitForLease(ctx)
 		if ctx.Err() != nil {
 			return
 		}

@@ -31,12 +31,13 @@ func (m *members) set(list []cluster.Member) {
 	}
 }
 
-// address returns where a node answers other nodes.
+// address returns where a node answers other nodes. One that was lost to gossip has
+// one: it is in no ring, but it may be there, and hold what was its own.
 func (m *members) address(name string) (string, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	member, ok := m.byName[name]
-	return member.PeerAddress, ok && member.PeerAddress != "" && member.State != cluster.Failed
+	return member.PeerAddress, ok && member.PeerAddress != ""
 }
 
 // known reports whether a node belongs to the cluster. One that was lost to
@@ -48,19 +49,26 @@ func (m *members) known(name string) bool {
 	return ok
 }
 
+// all returns the list, which nobody changes, and a channel that is closed when there
+// is a newer one.
+func (m *members) all() ([]cluster.Member, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.changed == nil {
+		m.changed = make(chan struct{})
+	}
+	return m.list, m.changed
+}
+
 // live returns how many nodes are there, and a channel that is closed when that
 // may have changed.
 func (m *members) live() (int, <-chan struct{}) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	list, changed := m.all()
 	count := 0
-	for _, member := range m.list {
+	for _, member := range list {
 		if member.State != cluster.Failed {
 			count++
 		}
 	}
-	if m.changed == nil {
-		m.changed = make(chan struct{})
-	}
-	return count, m.changed
+	return count, changed
 }

@@ -34,6 +34,9 @@ import (
 type Options struct {
 	Version string // of the program
 	Log     *slog.Logger
+	// Drain begins to end the process as SIGTERM does, and returns at once; nil where
+	// an operator cannot ask for that.
+	Drain func()
 	// Loopback tunes gossip for nodes that are all on one machine.
 	Loopback bool
 }
@@ -50,8 +53,10 @@ type Node struct {
 	ring    *ring.Ring
 	purges  *purge.State
 	node    *node.Node
-	client  *peer.Client // nil for a node alone
+	client  *peer.Client   // nil for a node alone
+	self    *peer.Identity // nil for a node alone
 	members members
+	bench   bench
 	cluster *cluster.Cluster
 
 	public, operators         net.Listener
@@ -79,7 +84,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	n.ring.Store(ring.Build(nil))
 	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), ring.Fingerprint()), func() float64 { return 1 })
 	steps := []func(context.Context) error{
-		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.serveAdmin, n.servePublic, n.becomeReady,
+		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -200,11 +205,12 @@ func (n *Node) openOrigins(ctx context.Context) error {
 }
 
 func (n *Node) openNode(context.Context) error {
-	n.purges.Join([16]byte{1}) // there is no council yet, and nothing is purged
-	n.purges.Grant([16]byte{1}, time.Now(), 100*365*24*time.Hour)
 	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
 	for _, b := range n.cfg.Buckets {
-		buckets[b.Name] = node.Bucket{Origin: n.origins[b.Name], Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry)}
+		buckets[b.Name] = node.Bucket{
+			Origin: n.origins[b.Name], Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry),
+			TagHeaders: b.TagHeaders, StaleWithoutLease: b.StaleWithoutLease,
+		}
 	}
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: buckets,
