@@ -170,6 +170,9 @@ func (n *Node) dialCouncil(ctx context.Context, node, address string) (net.Conn,
 	return peer.DialCouncil(ctx, n.self, node, address)
 }
 
+// councilID is the council whose purges this node knows.
+func (n *Node) councilID() [16]byte { return n.purges.Note().Council }
+
 // serveCouncil takes a connection of another member.
 func (n *Node) serveCouncil(conn net.Conn, node string) {
 	c, err := n.bench.now()

@@ -23,6 +23,7 @@ import (
 	"rookery/config"
 	"rookery/gateway"
 	"rookery/node"
+	"rookery/object"
 	"rookery/origin"
 	"rookery/peer"
 	"rookery/purge"
@@ -182,7 +183,7 @@ func (n *Node) openStore(context.Context) error {
 	share := shares(n.cfg.Cache.MemoryBytes)
 	s, err := store.Open(store.Options{
 		Dir: filepath.Join(n.cfg.Node.DataDir, "cache"), Capacity: n.cfg.Cache.DiskBytes,
-		IndexMemory: share.index, HotBytes: share.hot, Log: n.log, Metrics: n.metrics,
+		IndexMemory: share.index, HotBytes: share.hot, Dead: n.dead, Log: n.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
@@ -190,6 +191,12 @@ func (n *Node) openStore(context.Context) error {
 	n.store = s
 	n.opened("store", func(context.Context) error { return s.Close() })
 	return nil
+}
+
+// dead reports whether a purge has killed what was stored with the note, as far as
+// its key tells: by its tags it is judged when somebody reads it.
+func (n *Node) dead(key object.Key, _ object.Version, note object.Note) bool {
+	return purge.DeadUnder(note, n.purges.Floor(key, nil))
 }
 
 func (n *Node) openOrigins(ctx context.Context) error {
