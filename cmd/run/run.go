@@ -39,6 +39,8 @@ type Options struct {
 	Drain func()
 	// Loopback tunes gossip for nodes that are all on one machine.
 	Loopback bool
+
+	fingerprint string // of the ring's scheme; tests pretend to another
 }
 
 // Node is one running node.
@@ -62,6 +64,7 @@ type Node struct {
 	public, operators         net.Listener
 	publicServer, adminServer *http.Server
 	ready                     chan struct{} // closed when the node has its place in the ring
+	stage                     atomic.Int32  // a stage, until it has
 	draining                  atomic.Bool
 
 	closers []closer // in the order of opening
@@ -77,12 +80,15 @@ type closer struct {
 // serve. ctx bounds the start alone. What fails is an error that says what and
 // where, and leaves nothing running.
 func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
+	if o.fingerprint == "" {
+		o.fingerprint = ring.Fingerprint()
+	}
 	n := &Node{
 		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
 		ring: new(ring.Ring), purges: purge.NewState(), origins: make(map[string]*origin.Origin), ready: make(chan struct{}),
 	}
 	n.ring.Store(ring.Build(nil))
-	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), ring.Fingerprint()), func() float64 { return 1 })
+	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), o.fingerprint), func() float64 { return 1 })
 	steps := []func(context.Context) error{
 		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady,
 	}
@@ -182,7 +188,7 @@ func (n *Node) openStore(context.Context) error {
 	share := shares(n.cfg.Cache.MemoryBytes)
 	s, err := store.Open(store.Options{
 		Dir: filepath.Join(n.cfg.Node.DataDir, "cache"), Capacity: n.cfg.Cache.DiskBytes,
-		IndexMemory: share.index, HotBytes: share.hot, Log: n.log, Metrics: n.metrics,
+		IndexMemory: share.index, HotBytes: share.hot, Dead: n.dead, Log: n.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)

@@ -2,7 +2,6 @@ package run
 
 import (
 	"io"
-	"slices"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -10,7 +9,6 @@ import (
 	"rookery/cluster"
 	"rookery/node"
 	"rookery/object"
-	"rookery/ring"
 )
 
 // adminOptions gives the operators' listener its views of this node.
@@ -24,51 +22,8 @@ func (n *Node) adminOptions() admin.Options {
 		Health: n.health, Ready: n.readiness, WriteMetrics: n.writeMetrics, Cluster: n.clusterView,
 		Owners: func(key object.Key, extent int64) []string { return n.ring.Load().Owners(key, extent) },
 		Stats:  n.stats, Held: n.held, Log: n.log, Metrics: n.metrics,
-		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Origins: n.shownBy(), Drain: n.options.Drain,
+		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Origins: n.cfg.ByS3Bucket(), Drain: n.options.Drain,
 	}
-}
-
-// shownBy has the buckets by the names of the buckets at S3 that they show.
-func (n *Node) shownBy() map[string][]string {
-	by := make(map[string][]string)
-	for _, b := range n.cfg.Buckets {
-		for _, place := range n.places(&b) {
-			if !slices.Contains(by[place.Bucket], b.Name) {
-				by[place.Bucket] = append(by[place.Bucket], b.Name)
-			}
-		}
-	}
-	return by
-}
-
-func (n *Node) health() admin.Health {
-	h := admin.Health{State: admin.HealthOK, Node: n.cfg.Node.Name, Version: n.options.Version}
-	if s := n.store.Stats(); s.Full {
-		h.State = admin.HealthDegraded
-		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
-	}
-	for _, b := range n.cfg.Buckets {
-		if !n.origins[b.Name].Healthy() {
-			h.State = admin.HealthDegraded
-			h.Reasons = append(h.Reasons, "S3 fails, only what is cached is served of bucket "+b.Name)
-		}
-	}
-	if !n.cfg.Cluster.Alone() && !n.cluster.Joined() {
-		h.State = admin.HealthDegraded
-		h.Reasons = append(h.Reasons, "no other node has answered yet: see cluster.join and cluster.gossip_key")
-	}
-	return h
-}
-
-func (n *Node) readiness() admin.Ready {
-	r := admin.Ready{Ready: n.Ready()}
-	switch {
-	case n.draining.Load():
-		r.Reasons = append(r.Reasons, "the node is draining")
-	case !n.joined():
-		r.Reasons = append(r.Reasons, "the node waits for the others (cluster.expect)")
-	}
-	return r
 }
 
 func (n *Node) writeMetrics(w io.Writer) {
@@ -77,7 +32,7 @@ func (n *Node) writeMetrics(w io.Writer) {
 }
 
 func (n *Node) clusterView() admin.Cluster {
-	v := admin.Cluster{Fingerprint: ring.Fingerprint()}
+	v := admin.Cluster{Fingerprint: n.options.fingerprint}
 	for _, m := range n.cluster.Members() {
 		v.Members = append(v.Members, memberView(m))
 	}
