@@ -57,7 +57,7 @@ func Open(o Options) (*Council, error) {
 	o.State.Join([16]byte{}) // whatever an earlier disk had: it is as new as the log
 	c := &Council{o: o, id: id, own: own, ready: make(chan struct{})}
 	c.closing, c.close = context.WithCancel(context.Background())
-	c.pool = newPool(c.connect)
+	c.pool = newPool(c.connect, o.Now)
 	if c.kept, err = openKept(o.Disk); err != nil {
 		return nil, fmt.Errorf("open the council: %w", err)
 	}
