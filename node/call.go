@@ -26,6 +26,7 @@ const (
 type call struct {
 	done  chan struct{} // closed when info, run, bypass and err are set
 	whole bool          // it is a GET
+	now   bool          // it asks S3, whatever is told meanwhile
 
 	info   *object.Info
 	err    error
@@ -66,6 +67,7 @@ func (n *Node) ask(ctx context.Context, key object.Key, w need) (c *call, joined
 		return nil, false, err
 	}
 	defer n.gate.leave()
+	came := n.purges.Note()
 	for {
 		if c, joined, err = n.call(key, w); err != nil {
 			return nil, false, err
@@ -82,7 +84,7 @@ func (n *Node) ask(ctx context.Context, key object.Key, w need) (c *call, joined
 		}
 		switch {
 		case c.handed && !w.seen.IsZero(): // it told what this reader has seen: S3 is still to be asked
-		case joined && n.judge(key, c.info) >= purge.Suspect: // by a tag, which nobody knew of before
+		case joined && n.judgeFor(key, c.info, came) >= purge.Suspect: // by a tag, which nobody knew of before
 		default:
 			return c, joined, nil
 		}
@@ -103,7 +105,7 @@ func (n *Node) call(key object.Key, w need) (c *call, joined bool, err error) {
 		if n.ctx.Err() != nil {
 			return nil, false, errClosed
 		}
-		c = &call{done: make(chan struct{}), whole: w.question != theInfo, refs: 1}
+		c = &call{done: make(chan struct{}), whole: w.question != theInfo, now: w.now, refs: 1}
 		n.calls[h] = c
 		n.work.Go(func() { n.answer(c, key, w) })
 	}
@@ -118,7 +120,7 @@ func (n *Node) answers(c *call, key object.Key, w need) bool {
 	case n.over(c, key), w.question == onlyBytes && !c.whole:
 		return false
 	case !c.sent:
-		return true
+		return c.now || !w.now
 	}
 	return !w.now && !n.outrun(c, key)
 }

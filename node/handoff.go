@@ -133,11 +133,13 @@ func (h *handOff) info(key object.Key) *object.Info {
 		return nil
 	}
 	for _, name := range h.former(key, 0) {
+		came := h.node.purges.Note()
 		a, cancel, err := h.ask(name, &object.Ask{Key: key, HeadOnly: true, OnlyIfHave: true})
 		if err != nil {
 			continue
 		}
 		cancel()
+		a.Info.Note = lower(a.Info.Note, came)
 		if a.Info.Strong() && h.node.judge(key, &a.Info) != purge.Dead {
 			return &a.Info
 		}

@@ -19,16 +19,24 @@ import (
 type heldS3 struct {
 	arrived chan func() // of each request that is held, what lets it go
 
-	mu      sync.Mutex
-	holding bool
-	objects map[string]heldObject
-	asked   []string
+	mu       sync.Mutex
+	holding  bool
+	cutAfter int64
+	objects  map[string]heldObject
+	asked    []string
 }
 
 type heldObject struct {
 	pattern.Object
 	etag string
 	tags string
+}
+
+// cut makes whole answers end after so many bytes; 0 does not.
+func (s *heldS3) cut(after int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cutAfter = after
 }
 
 func newHeldS3() *heldS3 {
@@ -116,7 +124,13 @@ func (s *heldS3) Get(ctx context.Context, f object.Fetch) (*object.Fetched, erro
 	if f.IfMatch != "" && f.IfMatch != o.etag {
 		return nil, object.ErrGone
 	}
-	return fetched(o.Object, o.info(), f), nil
+	answer := fetched(o.Object, o.info(), f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cutAfter > 0 && f.To == 0 {
+		answer.Body = io.NopCloser(&limited{answer.Body, s.cutAfter})
+	}
+	return answer, nil
 }
 
 // newHeld returns a leased node alone over such an S3.

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,4 +206,57 @@ func TestAReaderThatLeavesWithoutALease(t *testing.T) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	let()
+}
+
+// The lease is looked at before the floors are: a purge that is in place when the
+// lease is looked at is seen. Were it the other way round, a purge could come between
+// the two, and be complete before the read came.
+func TestTheLeaseIsLookedAtBeforeTheFloors(t *testing.T) {
+	for size, looks := range map[int64]int64{1000: 2, 2 * mib: 1} { // memory has its freshness looked at first
+		for at := int64(1); at <= looks; at++ {
+			var left atomic.Int64
+			state := member(100)
+			n, s3, _ := newHeld(t, func(o *node.Options) {
+				o.Purges = state
+				o.Now = func() time.Time {
+					if left.Add(-1) == 0 {
+						apply(state, false, object1("k"))
+					}
+					return time.Now()
+				}
+			})
+			s3.put(heldObject{self("k", "1", size), `"1"`, ""})
+			n.read(t, get("k"), self("k", "1", size))
+			n.flightsEnd(t)
+			n.read(t, get("k"), self("k", "1", size))
+			s3.put(heldObject{self("k", "2", size), `"2"`, ""})
+			left.Store(at)
+			n.read(t, get("k"), self("k", "2", size))
+		}
+	}
+}
+
+// A lease that ends, and a purge that comes, while S3 is asked for a reader that had
+// it: what S3 said before is nobody's who comes after.
+func TestALeaseThatEndsWhileS3IsAsked(t *testing.T) {
+	n, s3, state := newHeld(t)
+	old, now := heldObject{self("k", "1", 1000), `"1"`, ""}, heldObject{self("k", "2", 1000), `"2"`, ""}
+	s3.put(old)
+	s3.hold(true)
+	first := n.background(get("k"), old.Object)
+	let := s3.next(t)
+	state.Revoke() // and a purge that this node does not hear of
+	s3.put(now)
+	second := n.background(get("k"), now.Object)
+	letSecond := s3.next(t)
+	let()
+	first.end(t, "the reader under the lease")
+	letSecond()
+	second.end(t, "the reader after it")
+	s3.hold(false)
+	n.Settle()
+	n.flightsEnd(t)
+	n.read(t, get("k"), now.Object)
+	state.Grant(council, time.Now(), time.Hour)
+	n.read(t, get("k"), now.Object)
 }

@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
+	"rookery/node"
 	"rookery/object"
 	"rookery/purge"
 )
@@ -233,5 +235,41 @@ func TestWhatHasNoStrongETagIsPurged(t *testing.T) {
 				t.Errorf("%d GETs, want 2: %v", gets, c.s3.Requests())
 			}
 		})
+	}
+}
+
+// A hard purge that comes while a soft one is refreshed: what S3 said before it is
+// not kept, and not served.
+func TestARefreshThatAHardPurgeOutruns(t *testing.T) {
+	for _, size := range []int64{1000, 2 * mib} {
+		n, s3, state := newHeld(t, func(o *node.Options) {
+			b := o.Buckets[bucket]
+			b.Freshness.StaleWhileRevalidate = time.Hour
+			o.Buckets[bucket] = b
+		})
+		versions := make([]heldObject, 3)
+		for i, version := range []string{"1", "2", "3"} {
+			versions[i] = heldObject{self("k", version, size), fmt.Sprintf("%q", version), "red"}
+		}
+		s3.put(versions[0])
+		n.read(t, get("k"), versions[0].Object)
+		n.flightsEnd(t)
+		apply(state, true, tagged("red"))
+		s3.put(versions[1])
+		s3.hold(true)
+		n.read(t, get("k"), versions[0].Object) // stale
+		let := s3.next(t)
+		s3.put(versions[2])
+		apply(state, false, object1("k"))
+		s3.hold(false)
+		n.read(t, get("k"), versions[2].Object)
+		let()
+		n.Settle()
+		n.flightsEnd(t)
+		s3.requests()
+		n.read(t, get("k"), versions[2].Object)
+		if asked := s3.requests(); len(asked) != 0 {
+			t.Errorf("S3 was asked again: %v", asked)
+		}
 	}
 }

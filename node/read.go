@@ -80,12 +80,13 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 	if n.peers == nil {
 		return nil, object.ErrUnreachable
 	}
+	came := n.purges.Note()
 	a, err := n.handOff.open(ctx, name, ask)
 	if err == nil {
-		if again, outdated := n.outdated(ask, a); outdated {
+		if again, outdated := n.outdated(ask, a, came); outdated {
 			closeBody(a)
 			if a, err = n.handOff.open(ctx, name, again); err == nil {
-				if _, outdated = n.outdated(again, a); outdated {
+				if _, outdated = n.outdated(again, a, came); outdated {
 					closeBody(a)
 					err = fmt.Errorf("%s has not heard of purge %d: %w", name, again.Floor.Applied, object.ErrUnreachable)
 				}
@@ -96,6 +97,7 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 		n.count.passedOver(ctx, err)
 		return nil, err
 	}
+	a.Info.Note = lower(a.Info.Note, came)
 	a.Source = object.SourcePeer
 	n.count.given(ask.Key.Bucket, a)
 	return a, nil
