@@ -6,27 +6,40 @@ import (
 	"rookery/object"
 )
 
-// Who wants to hear it from S3 now joins a question that is not yet sent only if it
-// will be: another one may be answered by what the store has by then.
+// Who wants to hear it from S3 now joins a question that is not yet sent, which is
+// then sent for sure: another one may be answered by what the store has by then.
 func TestWhoWantsS3ToAnswerJoinsOnlyWhatIsSentToIt(t *testing.T) {
 	n, _, w := joinKit(t)
+	sent := n.moment.next()
 	for name, c := range map[string]struct {
 		call   call
 		now    bool
-		answer bool
+		joined bool
 	}{
 		"unsent":                          {call{}, false, true},
-		"unsent, which may not be sent":   {call{}, true, false},
-		"unsent, which will be":           {call{now: true}, true, true},
-		"unsent, for who is not so eager": {call{now: true}, false, true},
-		"sent":                            {call{sent: true, note: n.purges.Note()}, false, true},
-		"sent, for who came later":        {call{sent: true, now: true, note: n.purges.Note()}, true, false},
-		"sent under another council":      {call{sent: true, note: object.Note{Council: [16]byte{9}}}, false, false},
+		"unsent, for who is eager":        {call{}, true, true},
+		"unsent, for who is not so eager": {call{need: need{now: true}}, false, true},
+		"sent":                            {call{sent: sent, note: n.purges.Note()}, false, true},
+		"sent, for who came later":        {call{sent: sent, note: n.purges.Note()}, true, false},
+		"sent under another council":      {call{sent: sent, note: object.Note{Council: [16]byte{9}}}, false, false},
 	} {
-		c.call.done = make(chan struct{})
-		if got := n.answers(&c.call, w.key, need{now: c.now}); got != c.answer {
-			t.Errorf("%s: joined %v, want %v", name, got, c.answer)
+		before := &c.call
+		before.done = make(chan struct{})
+		n.mu.Lock()
+		n.calls[w.key.Hash()] = before
+		n.mu.Unlock()
+		got, err := n.call(w.key, need{now: c.now, arrived: n.moment.now()})
+		if err != nil || got.joined != c.joined {
+			t.Errorf("%s: joined %v, want %v (%v)", name, got.joined, c.joined, err)
 		}
+		if c.joined && c.now && !before.now {
+			t.Errorf("%s: it may yet be answered without S3", name)
+		}
+		close(before.done) // who waits for its answer goes on
+		if !got.joined {
+			<-got.done
+		}
+		n.letGo(got.call)
 	}
 }
 

@@ -102,6 +102,8 @@ type Node struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // every goroutine of the node
 
+	moment moment
+
 	mu    sync.Mutex
 	calls map[object.Hash]*call
 }

@@ -241,7 +241,7 @@ func (n *Node) openNode(context.Context) error {
 func (n *Node) servePublic(context.Context) error {
 	routes := make([]gateway.Route, len(n.cfg.Buckets))
 	for i, b := range n.cfg.Buckets {
-		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix}
+		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix, Rules: gateway.Rules{ClientCacheControl: b.ClientCacheControl, ResponseOverrides: b.ResponseOverrides}}
 	}
 	o := gateway.Options{
 		Reader: n.node, Routes: routes, Domain: n.cfg.Server.Domain, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
