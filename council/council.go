@@ -81,6 +81,15 @@ func Open(o Options) (*Council, error) {
 // granted its first lease: it knows every purge from before then.
 func (c *Council) Ready() <-chan struct{} { return c.ready }
 
+func (c *Council) isReady() bool {
+	select {
+	case <-c.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 // ID returns this node's raft id.
 func (c *Council) ID() string { return c.id }
 

@@ -110,6 +110,9 @@ func (s *seat) keepLease() {
 			s.c.counts.leaseErrors.Inc()
 			s.c.o.Log.Debug("no lease", "error", err)
 			wait /= 4
+			if !s.c.isReady() {
+				wait = min(wait, s.c.o.Heartbeat/20) // a node that starts waits for it
+			}
 		}
 		if !pause(s.ctx, wait) {
 			return

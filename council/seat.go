@@ -63,6 +63,9 @@ func (c *Council) sit(a allegiance) (*seat, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start raft: %w", err), s.network.Close())
 	}
+	if s.soleVoter() {
+		s.standAtOnce()
+	}
 	s.ticks = newTicks(s)
 	s.watch.Go(func() { s.watchOffice(notify) })
 	s.running.Go(s.govern)
@@ -76,7 +79,7 @@ func (c *Council) sit(a allegiance) (*seat, error) {
 func (o *Options) raft(id string, notify chan<- bool) *raft.Config {
 	config := raft.DefaultConfig()
 	config.LocalID = raft.ServerID(id)
-	config.HeartbeatTimeout, config.ElectionTimeout = o.Heartbeat, o.Heartbeat
+	config.HeartbeatTimeout, config.ElectionTimeout = o.Heartbeat+atOnce, o.Heartbeat+atOnce
 	config.LeaderLeaseTimeout = o.Heartbeat / 2
 	config.CommitTimeout = 10 * time.Millisecond
 	config.ShutdownOnRemove = false // a node that was removed in error is added again
@@ -86,6 +89,32 @@ func (o *Options) raft(id string, notify chan<- bool) *raft.Config {
 	config.NoLegacyTelemetry = true
 	config.Logger = raftLog(o.Log)
 	return config
+}
+
+// atOnce is by how much raft's time without a leader is longer than it could be.
+const atOnce = time.Millisecond
+
+// soleVoter reports whether nobody but this node can be the leader.
+func (s *seat) soleVoter() bool {
+	voters := 0
+	for _, m := range s.members() {
+		if m.Suffrage == raft.Voter {
+			voters++
+		}
+	}
+	return voters == 1 && s.votes()
+}
+
+// standAtOnce makes the node the leader without waiting for another to call, as
+// there is none: raft looks at once whether it has waited for long enough when that
+// becomes shorter.
+func (s *seat) standAtOnce() {
+	shorter := s.raft.ReloadableConfig()
+	shorter.HeartbeatTimeout -= atOnce
+	shorter.ElectionTimeout -= atOnce
+	if err := s.raft.ReloadConfig(shorter); err != nil {
+		s.c.o.Log.Warn("the sole voter waits for others", "error", err)
+	}
 }
 
 // bootstrap writes the first entry of a council that this node has founded, if it

@@ -22,7 +22,7 @@ func (c *testCluster) loseDisk(i int) {
 // complete, and no answer is older than they allow.
 func TestPurgeWhileMembersComeAndGo(t *testing.T) {
 	t.Parallel()
-	c := unstarted(t, 5, func(cfg *config.Config, o *run.Options) {
+	c := unstarted(t, 9, func(cfg *config.Config, o *run.Options) {
 		short(cfg, o)
 		cfg.Cluster.Expect = 3
 	})
@@ -43,7 +43,7 @@ func TestPurgeWhileMembersComeAndGo(t *testing.T) {
 		{"a member loses its disk", diskLost},
 		{"rolling restart without volumes", rollingRestart},
 		{"cold start at each other's addresses", coldStart},
-		{"three, five and three members", scaled},
+		{"three, nine and three members", scaled},
 	} {
 		if !t.Run(phase.name, func(t *testing.T) { phase.does(c.in(t), a) }) {
 			return
@@ -145,14 +145,19 @@ func coldStart(c *testCluster, a *audit) {
 // Members that join are given votes, and take theirs with them when they leave
 // for good and are forgotten.
 func scaled(c *testCluster, a *audit) {
-	for _, i := range []int{3, 4} {
+	for i := 3; i < len(c.nodes); i++ {
 		c.start(i, "127.0.0.1:0")
 	}
 	c.awaitReady()
-	c.awaitMembers(4, 5)
+	for _, i := range c.running() {
+		c.awaitMembers(i, 5)
+	}
 	a.more(c.t)
-	for _, i := range []int{4, 3} {
+	for i := len(c.nodes) - 1; i >= 3; i-- {
 		c.close(i)
+	}
+	a.more(c.t)
+	for i := 3; i < len(c.nodes); i++ {
 		var forgotten admin.Forgotten
 		if status := c.post(0, "/admin/forget", `{"name": "`+nodeName(i)+`"}`, &forgotten); status != 200 {
 			c.t.Errorf("forget rook-%d: %d", i, status)

@@ -134,9 +134,13 @@ func TestANewCouncil(t *testing.T) {
 	c.write(key, 1)
 	c.everywhere(key, 1)
 	old, _ := c.council(left)
+	if status := c.post(left, "/admin/council/new", "", nil); status != http.StatusConflict {
+		t.Errorf("council new, while there is a leader: %d", status)
+	}
 	for _, i := range others {
 		c.crash(i)
 	}
+	until(t, "nobody leads", func() bool { v, _ := c.council(left); return v.Leader == "" })
 	var began admin.CouncilView
 	start := time.Now()
 	if status := c.post(left, "/admin/council/new", "", &began); status != http.StatusOK || began.ID == old.ID || began.ID == "" {
@@ -162,4 +166,46 @@ func TestANewCouncil(t *testing.T) {
 	c.write(key, 2)
 	c.purged(others[0], `"key": "`+key+`"`)
 	c.everywhere(key, 2)
+}
+
+// A node of no council says what it waits for, and after a while serves without a
+// lease. Once the council begins it has one.
+func TestANodeWaitsForItsCouncil(t *testing.T) {
+	t.Parallel()
+	c := unstarted(t, 2, func(cfg *config.Config, o *run.Options) {
+		short(cfg, o)
+		cfg.Cluster.Expect = 1
+	})
+	c.start(1, "127.0.0.1:0")
+	start := time.Now()
+	var r admin.Ready
+	until(t, "it says that it waits for a lease", func() bool {
+		status, _ := c.operators(1, "/ready", &r)
+		return status == http.StatusServiceUnavailable && len(r.Reasons) == 1 && strings.Contains(r.Reasons[0], "lease")
+	})
+	if !strings.Contains(r.Reasons[0], "rook-0 begins one") {
+		t.Errorf("reasons: %q", r.Reasons)
+	}
+	if status, text, err := c.tryPost(t.Context(), c.nodes[1].AdminAddr().String(), purgePath, `{"all": true}`); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a purge without a council: %d, %s (%v)", status, text, err)
+	}
+	until(t, "it serves without", c.nodes[1].Ready)
+	took(t, "to serve without a council", start, 20*time.Second)
+	var h admin.Health
+	if c.operators(1, "/health", &h); h.State != admin.HealthDegraded || !strings.Contains(strings.Join(h.Reasons, " "), "rook-0 begins one") {
+		t.Errorf("/health: %+v", h)
+	}
+	c.write("k", 1)
+	c.everywhere("k", 1)
+	c.write("k", 2)
+	c.everywhere("k", 2) // each is confirmed
+	c.start(0, "127.0.0.1:0")
+	c.awaitReady()
+	until(t, "the lease", func() bool { _, lease := c.council(1); return lease.Held })
+	if c.operators(1, "/health", &h); h.State != admin.HealthOK {
+		t.Errorf("/health: %+v", h)
+	}
+	c.write("k", 3)
+	c.purged(1, `"key": "k"`)
+	c.everywhere("k", 3)
 }
