@@ -23,6 +23,9 @@ import (
 	"rookery/purge"
 )
 
+// afterRefusal is how long a client rests at the most after an error.
+const afterRefusal = 300 * time.Millisecond
+
 // purging is a run: the objects, who reads and purges them, and what came of it.
 type purging struct {
 	*cluster
@@ -90,8 +93,8 @@ func (p *purging) lookAtAll(ctx context.Context, r *rand.Rand) error {
 	}
 	for _, s := range p.shelves {
 		for _, m := range p.machines[:members] {
-			if !p.get(ctx, r, m, s) {
-				return fmt.Errorf("%s gives no answer about %s after all trouble", m.name, s.key)
+			if err := p.get(ctx, r, m, s); err != nil {
+				return fmt.Errorf("%s gives no answer about %s after all trouble: %w", m.name, s.key, err)
 			}
 		}
 	}
@@ -110,10 +113,12 @@ func (p *purging) one(ctx context.Context, r *rand.Rand) {
 		s.overwrite(p.s3, &p.record, r)
 		p.purge(ctx, r, p.any(r), s.scope(r), false)
 		for range 3 {
-			p.get(ctx, r, p.any(r), s)
+			_ = p.get(ctx, r, p.any(r), s) // errors are counted
 		}
 	default:
-		p.get(ctx, r, p.any(r), s)
+		if p.get(ctx, r, p.any(r), s) != nil {
+			_ = wait(ctx, time.Duration(r.Int64N(int64(afterRefusal)))) // a node that is down refuses quickly
+		}
 	}
 }
 
@@ -206,9 +211,9 @@ func (p *purging) lives() (names []string) {
 	return names
 }
 
-// get reads through a node and notes what it says. It reports whether that was an
-// answer that is no error.
-func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShelf) bool {
+// get reads through a node and notes what it says. An error is no answer, or one
+// that says that it is an error.
+func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShelf) error {
 	patience := 2 * time.Second
 	if r.IntN(8) == 0 {
 		patience = 15 * time.Second // it is still there when a stopped node goes on
@@ -232,11 +237,11 @@ func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShe
 	if err == nil {
 		p.record.Get(g)
 	}
-	return err == nil
+	return err
 }
 
-// ask sends the request and takes the answer apart. An error is no answer, or one
-// that says that it is an error; what is wrong with an answer is noted in it.
+// ask sends the request and takes the answer apart. What is wrong with an answer
+// is noted in it.
 func (p *purging) ask(ctx context.Context, r *rand.Rand, m *machine, s *purgeShelf, g *history.Get) (hit bool, err error) {
 	method := http.MethodGet
 	if r.IntN(8) == 0 {

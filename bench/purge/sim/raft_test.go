@@ -133,7 +133,7 @@ func (c *raftCouncil) found(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := rest(ctx, 2*lease); err != nil || own.Status().Leader != "" {
+	if rest(ctx, 3*lease) != nil || c.led() || own.Status().ID == ([16]byte{}) {
 		return nil
 	}
 	finding, cancel := context.WithTimeout(ctx, 3*lease)
@@ -142,7 +142,18 @@ func (c *raftCouncil) found(ctx context.Context) error {
 		return err
 	}
 	_ = rest(ctx, 3*lease) // the others join it
+	c.world.told("another council is founded by " + left.name)
 	return nil
+}
+
+// led reports whether any node knows of a leader.
+func (c *raftCouncil) led() bool {
+	for _, h := range c.world.hosts {
+		if i := h.running(); i != nil && i.seat.(*raftSeat).Status().Leader != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *raftCouncil) lost(h *host) {
