@@ -55,7 +55,7 @@ fuzz: ## Fuzz every target (FUZZTIME=1m each)
 .PHONY: test-real
 test-real: ## Test against versitygw and MinIO, each as a process of its own
 	@.ci/tools versitygw minio
-	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin
+	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin ./admin
 
 .PHONY: test-cluster
 test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4m, FAULTS='kill -9,stop')

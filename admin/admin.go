@@ -5,7 +5,7 @@
 // It owns the paths, the shapes of the JSON and the rule that everything but
 // health, readiness and metrics wants the admin token. It refuses to know where
 // its figures come from: the wiring hands it functions. It keeps no state but the
-// events of S3 that it has seen lately, it never tells a caller without the token
+// events of S3 that it has seen lately or has in hand, it never tells a caller without the token
 // what the cache holds, and no mistake in a request makes a purge wider.
 package admin
 
@@ -63,7 +63,7 @@ type Options struct {
 func New(opts Options) http.Handler {
 	h := &handler{
 		Options: opts, guard: newGuard(opts.Token), buckets: make(map[string]bool, len(opts.Buckets)),
-		met: newEventMeter(opts.Metrics),
+		gatherer: newGatherer(opts.Council), met: newEventMeter(opts.Metrics),
 	}
 	if h.Now == nil {
 		h.Now = time.Now
@@ -96,6 +96,7 @@ type handler struct {
 	guard     guard
 	buckets   map[string]bool
 	endpoints []endpoint
+	gatherer  *gatherer
 	seen      seen
 	met       eventMeter
 }

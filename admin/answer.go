@@ -18,6 +18,7 @@ const (
 	codeConflict         = "id_conflict"
 	codeUnknownPurge     = "unknown_purge"
 	codeUnknownMember    = "unknown_member"
+	codeMemberAlive      = "member_alive"
 	codeNoCouncil        = "no_council"
 	codeUnavailable      = "unavailable"
 	codeInternal         = "internal"

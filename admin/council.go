@@ -21,7 +21,8 @@ type Council interface {
 	// Progress returns how far a purge is; ErrUnknown if there is none of that id.
 	Progress(ctx context.Context, id string) (*council.Report, error)
 	Status() council.Status
-	// Forget removes a member; ErrNoMember if there is none of that name.
+	// Forget removes a member; ErrNoMember if there is none of that name, ErrAlive if
+	// it is there. It takes as long as the member may still hold a lease.
 	Forget(ctx context.Context, name string) error
 	// Found starts a council with a new id, of which this node is the first voter.
 	Found(ctx context.Context) error
@@ -94,6 +95,7 @@ func (h *handler) councilFailed(w http.ResponseWriter, doing string, err error) 
 		{council.ErrConflict, http.StatusConflict, codeConflict},
 		{council.ErrUnknown, http.StatusNotFound, codeUnknownPurge},
 		{council.ErrNoMember, http.StatusNotFound, codeUnknownMember},
+		{council.ErrAlive, http.StatusConflict, codeMemberAlive},
 		{council.ErrNoCouncil, http.StatusServiceUnavailable, codeNoCouncil},
 	} {
 		if errors.Is(err, known.err) {
@@ -135,7 +137,7 @@ func (h *handler) forget(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := c.Forget(r.Context(), name); err != nil {
-		h.councilFailed(w, "forget "+name, err)
+		h.councilFailed(w, "remove a member", err)
 		return
 	}
 	h.Log.Info("member forgotten", "name", name, "remote", r.RemoteAddr)

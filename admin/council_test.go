@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -83,7 +84,10 @@ func (f *fakeCouncil) Forget(_ context.Context, name string) error {
 		return f.err
 	}
 	if !slices.Contains(f.status.Members, name) {
-		return council.ErrNoMember
+		return fmt.Errorf("forget %s: %w", name, council.ErrNoMember)
+	}
+	if name == "rook-1" {
+		return fmt.Errorf("forget %s: %w", name, council.ErrAlive)
 	}
 	f.forgot = append(f.forgot, name)
 	return nil
@@ -189,6 +193,8 @@ func TestForget(t *testing.T) {
 	}
 	res, body = post(t, url, `{"name":"rook-9"}`)
 	checkFailure(t, res, body, 404, "unknown_member", "rook-9")
+	res, body = post(t, url, `{"name":"rook-1"}`)
+	checkFailure(t, res, body, 409, "member_alive", "rook-1: the member is alive")
 	for sent, message := range map[string]string{
 		``: "JSON object", `{}`: `{"name"`, `{"name":""}`: `{"name"`, `{"name":null}`: "null", `{"name":7}`: `"name"`,
 		`{"name":"rook-1","force":true}`: `"force"`, `{"Name":"rook-1"}`: `{"name"`, `{"name":"a"}{}`: "follows",

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +11,7 @@ import (
 
 const (
 	eventsPath = "/admin/events/s3"
-	// maxRecords bounds the events of one request, which share one entry of the
-	// council's log.
+	// maxRecords bounds the events of one request.
 	maxRecords = 1000
 )
 
@@ -23,7 +21,7 @@ type Events struct {
 	Purged     int      `json:"purged"`
 	Duplicates int      `json:"duplicates"` // seen before, to the byte
 	Ignored    int      `json:"ignored"`    // change no object, or none of our buckets
-	IDs        []string `json:"ids"`        // of the purges; GET /admin/cache/purges/{id} follows them
+	IDs        []string `json:"ids"`        // of the purges, which may cover others' events too; GET /admin/cache/purges/{id} follows them
 }
 
 // events answers POST /admin/events/s3. It says 200 only when the purges are
@@ -142,22 +140,11 @@ func (b *batch) add(e event, routes []string, covered map[purge.Scope]bool) {
 	}
 }
 
-// purgeBatch gives the batch to the council, as one entry of its log, and only then
-// takes its events for seen.
+// purgeBatch gives the batch to the council, and only then takes its events for
+// seen.
 func (h *handler) purgeBatch(r *http.Request, b *batch) (ids []string, err error) {
 	if len(b.scopes) > 0 {
-		if h.Council == nil {
-			return nil, errors.New("this node has no council")
-		}
-		var orders []purge.Order
-		for rest := b.scopes; len(rest) > 0; {
-			n := min(len(rest), purge.MaxScopes)
-			id := "s3-" + rand.Text()
-			ids = append(ids, id)
-			orders = append(orders, purge.Order{ID: id, Scopes: rest[:n:n]})
-			rest = rest[n:]
-		}
-		if _, err := h.Council.PurgeMany(r.Context(), orders, 0); err != nil {
+		if ids, err = h.gatherer.purge(r.Context(), b.scopes); err != nil {
 			return nil, err
 		}
 	}

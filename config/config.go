@@ -185,7 +185,7 @@ func defaults() *Config {
 			Expect:      1,
 			Lease:       5 * time.Second,
 			ForgetAfter: time.Hour,
-			PeerTimeout: 5 * time.Second,
+			PeerTimeout: 1500 * time.Millisecond,
 		},
 		Cache: Cache{
 			MemoryBytes:          512 * mib,

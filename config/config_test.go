@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:7946", PeerBind: "0.0.0.0:7947", Founder: "n", Expect: 1,
-			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 5 * time.Second,
+			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 2500 * time.Millisecond,
 		},
 		Cache: Cache{MemoryBytes: 512 << 20, DiskBytes: 10 << 30, FinishAbandonedBytes: 8 << 20, Freshness: freshness},
 		Buckets: []Bucket{{
@@ -95,7 +95,7 @@ cluster:
   expect: 3
   lease: 6s
   forget_after: 2h
-  peer_timeout: 1500ms
+  peer_timeout: 2500ms
 cache:
   memory: 1GiB
   disk: 50GB
@@ -157,7 +157,7 @@ func TestEveryKeyArrives(t *testing.T) {
 			GossipKey: []byte("0123456789abcdef0123456789abcdef"),
 			PeerTLS:   &PeerTLS{Cert: "c.pem", Key: "k.pem", CA: "ca.pem"},
 			Founder:   "rook-3", Expect: 3,
-			Lease: 6 * time.Second, ForgetAfter: 2 * time.Hour, PeerTimeout: 1500 * time.Millisecond,
+			Lease: 6 * time.Second, ForgetAfter: 2 * time.Hour, PeerTimeout: 2500 * time.Millisecond,
 		},
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
 		Buckets: []Bucket{

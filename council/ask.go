@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 )
 
 // pool keeps connections for questions. A connection carries one question at a
@@ -112,7 +111,7 @@ func (s *seat) ask(ctx context.Context, id string, q *request) (*answer, error) 
 
 // converse asks one question over a connection.
 func converse(ctx context.Context, conn net.Conn, q *request) (*answer, error) {
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	b, err := json.Marshal(q)
 	if err == nil {
 		err = writeFrame(conn, b)
@@ -124,7 +123,7 @@ func converse(ctx context.Context, conn net.Conn, q *request) (*answer, error) {
 	if err == nil {
 		err = json.Unmarshal(b, a)
 	}
-	if !stop() && err == nil { // the deadline is on its way: the connection is spent
+	if !stop() && err == nil { // it is being closed
 		err = ctx.Err()
 	}
 	return a, err

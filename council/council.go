@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -23,6 +24,9 @@ type Council struct {
 	kept   *kept
 	follow *follower
 	counts counts
+	told   atomic.Int64 // when a failing disk was last told of
+
+	moving sync.Mutex // held on the way from one council to another
 
 	mu   sync.Mutex // guards all below
 	own  allegiance
@@ -42,7 +46,7 @@ func Open(o Options) (*Council, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	id, err := raftID(o.Disk, o.Name)
+	id, err := o.raftID()
 	if err != nil {
 		return nil, fmt.Errorf("open the council: %w", err)
 	}
@@ -104,11 +108,13 @@ func (c *Council) Status() Status {
 // Close ends the node's part: its lease, its vote until it is opened again, and
 // all that the Council has begun. It may be called again.
 func (c *Council) Close() error {
+	c.close()
+	c.moving.Lock()
 	c.mu.Lock()
 	s := c.seat
 	c.seat, c.shut = nil, true
 	c.mu.Unlock()
-	c.close()
+	c.moving.Unlock()
 	c.pool.close()
 	if s != nil {
 		s.close()
@@ -131,28 +137,34 @@ func (c *Council) present() (*seat, error) {
 	return c.seat, nil
 }
 
-// move makes the node one of another council. It is the only way from one to
-// another, and none leads back.
-func (c *Council) move(a allegiance, found bool) error {
+// move makes the node one of another council, if it is still in the one that the
+// decision was taken in. It is the only way from one to another, and none leads
+// back.
+func (c *Council) move(from [16]byte, to allegiance, found bool) error {
+	c.moving.Lock()
+	defer c.moving.Unlock()
 	c.mu.Lock()
-	if c.shut {
-		c.mu.Unlock()
-		return errClosed
+	old, own := c.seat, c.own
+	if c.shut || own.council != from {
+		defer c.mu.Unlock()
+		if c.shut {
+			return errClosed
+		}
+		return errOtherCouncil
 	}
-	old := c.seat
 	c.seat = nil
 	c.mu.Unlock()
 	if old != nil {
 		old.close()
 	}
 	c.pool.drop()
-	if err := swear(c.o.Disk, a, found); err != nil {
-		return errors.Join(err, c.sitDown(c.own)) // where it was
+	if err := swear(c.o.Disk, to, found); err != nil {
+		return errors.Join(err, c.sitDown(own)) // where it was
 	}
-	return c.sitDown(a)
+	return c.sitDown(to)
 }
 
-// sitDown takes the node's place in a council.
+// sitDown takes the node's place in a council. moving is held.
 func (c *Council) sitDown(a allegiance) error {
 	if a.council == ([16]byte{}) {
 		return nil
@@ -162,15 +174,8 @@ func (c *Council) sitDown(a allegiance) error {
 		return err
 	}
 	c.mu.Lock()
-	shut := c.shut
-	if !shut {
-		c.own, c.seat = a, s
-	}
+	c.own, c.seat = a, s
 	c.mu.Unlock()
-	if shut {
-		s.close()
-		return errClosed
-	}
 	c.o.Announce(a.council, c.id)
 	return nil
 }

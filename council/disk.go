@@ -24,7 +24,7 @@ type Disk interface {
 // The keys. What begins with raftKeys belongs to one council's log and goes with
 // it; the rest is the node's.
 const (
-	diskKey    = "disk"    // the random id of the disk
+	diskKey    = "disk"    // the random id of the disk, if nobody else knows one
 	councilKey = "council" // the council's id and those of its predecessors
 	keptKeys   = "kept/"   // + id: an order that waits for a quorum
 	raftKeys   = "raft/"
@@ -45,21 +45,27 @@ func span(prefix string) [2][]byte {
 
 func pair(key string, value []byte) [2][]byte { return [2][]byte{[]byte(key), value} }
 
-// raftID returns the id under which this node is a member: its name and its
-// disk's, so that a node that has lost its votes with its disk is another member.
-func raftID(d Disk, name string) (string, error) {
-	id, err := d.Get([]byte(diskKey))
+// RaftID returns the id under which a node is a member: its name and its disk's,
+// so that a node that has lost its votes with its disk is another member.
+func RaftID(name string, disk [16]byte) string { return name + "/" + hex.EncodeToString(disk[:]) }
+
+// raftID returns this node's, which it makes up if it has none.
+func (o *Options) raftID() (string, error) {
+	if o.DiskID != ([16]byte{}) {
+		return RaftID(o.Name, o.DiskID), nil
+	}
+	id, err := o.Disk.Get([]byte(diskKey))
 	if err != nil {
 		return "", fmt.Errorf("read the disk's id: %w", err)
 	}
-	if len(id) == 0 {
+	if len(id) != 16 {
 		id = make([]byte, 16)
 		rand.Read(id) // never fails
-		if err := d.Write(nil, [][2][]byte{pair(diskKey, id)}); err != nil {
+		if err := o.Disk.Write(nil, [][2][]byte{pair(diskKey, id)}); err != nil {
 			return "", fmt.Errorf("write the disk's id: %w", err)
 		}
 	}
-	return name + "/" + hex.EncodeToString(id), nil
+	return RaftID(o.Name, [16]byte(id)), nil
 }
 
 // allegiance is which council a node belongs to, and which ones that one follows.

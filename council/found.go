@@ -8,8 +8,6 @@ import (
 	"time"
 )
 
-var errBehind = errors.New("it is behind")
-
 // foundWhenTime founds the council once it is time to, unless this node is invited
 // to one first.
 func (c *Council) foundWhenTime() {
@@ -21,7 +19,7 @@ func (c *Council) foundWhenTime() {
 		if c.mayFound() {
 			a := allegiance{}
 			rand.Read(a.council[:]) // never fails
-			err := c.move(a, true)
+			err := c.move([16]byte{}, a, true)
 			if err == nil {
 				c.o.Log.Info("the council is founded", "council", fmt.Sprintf("%x", a.council))
 				return
@@ -60,11 +58,13 @@ func (c *Council) mayFound() bool {
 // from a leader there; what they hold is confirmed by S3 before it is used. It
 // takes as long as a lease may still run that the old council has granted.
 func (c *Council) Found(ctx context.Context) error {
+	var from [16]byte
 	a := allegiance{}
 	rand.Read(a.council[:]) // never fails
 	s, err := c.present()
 	switch {
 	case err == nil:
+		from = s.own.council
 		_, largest := s.machine.leases()
 		if !pause(ctx, margin(max(largest, c.o.Lease))) {
 			return ctx.Err()
@@ -74,7 +74,7 @@ func (c *Council) Found(ctx context.Context) error {
 	case !errors.Is(err, ErrNoCouncil):
 		return err
 	}
-	if err := c.move(a, true); err != nil {
+	if err := c.move(from, a, true); err != nil {
 		return fmt.Errorf("found a council: %w", err)
 	}
 	c.o.Log.Warn("a new council is founded by order", "council", fmt.Sprintf("%x", a.council))
@@ -120,6 +120,7 @@ func (c *Council) invited(before []byte) error {
 	if err != nil || a.council == ([16]byte{}) {
 		return fmt.Errorf("%w: invitation", errEntry)
 	}
+	var from [16]byte
 	s, err := c.present()
 	switch {
 	case errors.Is(err, ErrNoCouncil):
@@ -131,9 +132,11 @@ func (c *Council) invited(before []byte) error {
 		return errOtherCouncil
 	case s.heard():
 		return errors.New("this node's council has a leader")
+	default:
+		from = s.own.council
 	}
 	c.o.Log.Info("this node joins a council", "council", fmt.Sprintf("%x", a.council))
-	return c.move(a, false)
+	return c.move(from, a, false)
 }
 
 // heard reports whether this node has heard from a leader, or been one, while a

@@ -2,6 +2,7 @@ package council
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -31,6 +32,13 @@ func (s *seat) govern() {
 
 // look takes one step, if there is one to take.
 func (s *seat) look(f *office) (again bool) {
+	if !f.open.Load() {
+		if got := s.ticks.propose(s.ctx); got.err != nil {
+			return false
+		}
+		f.open.Store(true)
+	}
+	s.trim()
 	v := s.view(f)
 	s.inviteOthers(v)
 	next := v.plan()
@@ -103,6 +111,8 @@ func (s *seat) take(next step) error {
 	}
 	return nil
 }
+
+var errBehind = errors.New("it is behind")
 
 // caughtUp waits a little until a member has what this node has: one that is far
 // behind would stop the council as soon as its vote is needed.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"rookery/object"
 	"rookery/purge"
 )
 
@@ -30,6 +31,13 @@ type memDisk struct {
 }
 
 func newDisk() *memDisk { return &memDisk{data: map[string][]byte{}} }
+
+// slow makes a write take so long.
+func (d *memDisk) slow(took time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.took = took
+}
 
 func (d *memDisk) fail(err error) {
 	d.mu.Lock()
@@ -60,6 +68,12 @@ func (d *memDisk) Scan(from, to []byte, each func(key, value []byte) bool) error
 
 func (d *memDisk) Write(drop, set [][2][]byte) error {
 	d.mu.Lock()
+	took := d.took
+	d.mu.Unlock()
+	if took > 0 {
+		time.Sleep(took)
+	}
+	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.broken != nil {
 		return d.broken
@@ -87,7 +101,11 @@ type world struct {
 	conns   map[net.Conn][2]string
 	changed chan struct{}
 	tune    func(*Options)
-	served  sync.WaitGroup
+	wire    func() (ours, theirs net.Conn, err error)
+	// forgotten is a node that is dead and of which gossip says that it is alive.
+	forgotten string
+	served    sync.WaitGroup
+	after     func() // when all nodes are closed
 }
 
 type node struct {
@@ -112,10 +130,15 @@ const (
 func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, nodes: map[string]*node{}, cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{},
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), wire: pipePair, after: func() {},
 	}
 	t.Cleanup(w.close)
 	return w
+}
+
+func pipePair() (ours, theirs net.Conn, err error) {
+	ours, theirs = net.Pipe()
+	return ours, theirs, nil
 }
 
 func (w *world) close() {
@@ -123,6 +146,7 @@ func (w *world) close() {
 		w.stop(n)
 	}
 	w.served.Wait()
+	w.after()
 }
 
 // start makes nodes named n-0 to n-(count-1), the first of which founds.
@@ -228,7 +252,7 @@ func (w *world) directory(of string) []Member {
 		if n.known {
 			all = append(all, Member{
 				Name: n.name, RaftID: n.id, PeerAddress: n.address, Council: n.council,
-				Draining: n.draining, Failed: !n.up || w.cut[[2]string{of, n.name}],
+				Draining: n.draining, Failed: !n.up && w.forgotten != n.name || w.cut[[2]string{of, n.name}],
 			})
 		}
 	}
@@ -252,7 +276,11 @@ func (w *world) dial(ctx context.Context, from, name, address string) (net.Conn,
 		}
 		return nil, errors.New("no answer from " + name)
 	}
-	ours, theirs := net.Pipe()
+	ours, theirs, err := w.wire()
+	if err != nil {
+		w.mu.Unlock()
+		return nil, err
+	}
 	w.conns[ours], w.conns[theirs] = [2]string{from, to.name}, [2]string{from, to.name}
 	w.mu.Unlock()
 	w.served.Go(func() { to.ServeConn(theirs, from) })
@@ -344,4 +372,39 @@ func order(id string, names ...string) purge.Order {
 // bubble runs a test on synctest's clock.
 func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
+}
+
+// promise checks what a complete purge promises: whoever may serve has its floor.
+func (w *world) promise(r *Report) {
+	w.t.Helper()
+	if !r.Complete {
+		w.t.Fatalf("purge %q is not complete: waiting for %v", r.ID, r.Pending())
+	}
+	w.kept(r)
+}
+
+// kept checks it of purges that were found complete before.
+func (w *world) kept(r *Report) {
+	w.t.Helper()
+	for _, n := range w.all() {
+		if note := n.state.Note(); n.up && n.leased() && note.Applied < r.Number {
+			w.t.Fatalf("%s serves with %d applied, and purge %q, which is complete, is %d", n.name, note.Applied, r.ID, r.Number)
+		}
+	}
+}
+
+// purge asks one node, and waits until it is complete.
+func (w *world) purge(n *node, id string, longest time.Duration) *Report {
+	w.t.Helper()
+	r, err := n.Purge(context.Background(), order(id, id), longest)
+	if err != nil {
+		w.t.Fatalf("purge %q at %s: %v", id, n.name, err)
+	}
+	w.promise(r)
+	return r
+}
+
+// floor returns the number of the newest purge over a name at a node.
+func (n *node) floor(name string) uint64 {
+	return n.state.Floor(object.Key{Bucket: "b", Name: name}, nil).Applied
 }

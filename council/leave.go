@@ -74,9 +74,9 @@ func (c *Council) Forget(ctx context.Context, name string) error {
 
 // forget removes the members with a name, as the leader.
 func (s *seat) forget(ctx context.Context, name string) error {
-	f := s.office.Load()
-	if f == nil {
-		return errNotLeader
+	f, err := s.leads()
+	if err != nil {
+		return err
 	}
 	found := false
 	for _, m := range s.members() {

@@ -15,8 +15,11 @@ import (
 // fails, what raft would panic over waits until it is well again.
 type logs struct {
 	disk    Disk
-	failing func(error) // told of every write that failed
+	failing func(error) // told of every failure
+	hush    func(bool)  // told when raft begins to wait for the disk, and when it ends
 	closing <-chan struct{}
+	cut     chan struct{} // closed when the wait was cut short, and raft with it
+	cutOnce sync.Once
 
 	mu          sync.Mutex // guards all below
 	first, last uint64     // 0: the log is empty
@@ -29,8 +32,9 @@ var errNotFound = errors.New("not found") // raft compares the text
 // diskPause is how long a failing disk is left alone.
 const diskPause = 200 * time.Millisecond
 
+// openLogs reads what there is. closing ends the wait for a failing disk.
 func openLogs(d Disk, failing func(error), closing <-chan struct{}) (*logs, error) {
-	l := &logs{disk: d, failing: failing, closing: closing}
+	l := &logs{disk: d, failing: failing, hush: func(bool) {}, closing: closing, cut: make(chan struct{})}
 	keys := span(logKeys)
 	err := d.Scan(keys[0], keys[1], func(key, _ []byte) bool {
 		l.last = binary.BigEndian.Uint64(key[len(logKeys):])
@@ -111,17 +115,19 @@ func (l *logs) StoreLogs(entries []*raft.Log) error {
 		set[i] = [2][]byte{logKey(e.Index), encodeLog(e)}
 	}
 	from, to := entries[0].Index, entries[len(entries)-1].Index
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var drop [][2][]byte
+	l.mu.Lock()
 	if l.edge >= from {
 		drop = [][2][]byte{{logKey(from), logKey(l.edge + 1)}}
 	}
 	l.edge = max(l.edge, to)
+	l.mu.Unlock()
 	if err := l.disk.Write(drop, set); err != nil {
 		l.failing(err)
 		return fmt.Errorf("write the council's log: %w", err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.first == 0 || from < l.first {
 		l.first = from
 	}
@@ -134,15 +140,18 @@ func (l *logs) StoreLogs(entries []*raft.Log) error {
 // idea of where the log ends would be wrong until it is restarted.
 func (l *logs) DeleteRange(from, to uint64) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if from > l.first || l.first == 0 {
+	first, last := l.first, l.last
+	l.mu.Unlock()
+	if from > first || first == 0 {
 		return nil
 	}
-	to = min(to, l.last)
+	to = min(to, last)
 	if err := l.disk.Write([][2][]byte{{logKey(from), logKey(to + 1)}}, nil); err != nil {
 		l.failing(err)
 		return fmt.Errorf("shorten the council's log: %w", err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.first = to + 1
 	if l.first > l.last {
 		l.first, l.last = 0, 0
@@ -210,20 +219,25 @@ func (l *logs) GetUint64(key []byte) (uint64, error) {
 	return binary.LittleEndian.Uint64(value), nil
 }
 
-// persist repeats do until it succeeds. If the council closes first, raft's
-// goroutine ends here: it can neither be told a lie nor a failure.
+// persist repeats do until it succeeds. Meanwhile the node is silent, for raft's
+// heartbeats do not wait: a leader that hangs here would lead for good. If the
+// council closes first, raft's goroutine ends here: it can be told neither a lie
+// nor a failure.
 func (l *logs) persist(do func() error) {
-	for {
-		err := do()
-		if err == nil {
-			return
-		}
+	err := do()
+	if err == nil {
+		return
+	}
+	l.hush(true)
+	defer l.hush(false)
+	for ; err != nil; err = do() {
 		l.failing(err)
 		pause := time.NewTimer(diskPause)
 		select {
 		case <-pause.C:
 		case <-l.closing:
 			pause.Stop()
+			l.cutOnce.Do(func() { close(l.cut) })
 			runtime.Goexit()
 		}
 	}

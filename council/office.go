@@ -2,6 +2,7 @@ package council
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -10,6 +11,10 @@ import (
 // office is one time of being the leader: what it has granted, and since when.
 type office struct {
 	since time.Time
+	// open is set once an entry of this leader's own is applied here, and with it
+	// all that earlier leaders have committed: what they have granted is known, as
+	// far as how long their leases may run.
+	open atomic.Bool
 
 	mu       sync.Mutex // guards all below
 	granted  map[string]time.Time
@@ -78,6 +83,15 @@ func (f *office) unbar(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.removing, id)
+}
+
+// leads returns the office of this node, if it is the leader and knows all that
+// earlier ones have committed.
+func (s *seat) leads() (*office, error) {
+	if f := s.office.Load(); f != nil && f.open.Load() {
+		return f, nil
+	}
+	return nil, errNotLeader
 }
 
 // standing is what a node needs to follow a purge: who counts, who of them can

@@ -28,6 +28,9 @@ type Options struct {
 	Name  string
 	Disk  Disk
 	State *purge.State
+	// DiskID names the disk, and changes when the disk has lost what it kept.
+	// Default: an id that is kept on it.
+	DiskID [16]byte
 
 	// Founder is set on the one node that may found the council, which it does as
 	// its sole voter when Expect names, its own among them, are in the Directory
@@ -63,6 +66,10 @@ type Options struct {
 	// how many stay for those who are a little late. Default 8192 each.
 	SnapshotEvery, KeepEntries uint64
 
+	// MaxFloors is how many floors there may be before the leader has the oldest of
+	// them forgotten. Default 200,000.
+	MaxFloors int
+
 	Now     func() time.Time // default time.Now
 	Log     *slog.Logger
 	Metrics *metrics.Set
@@ -90,6 +97,7 @@ func (o *Options) complete() error {
 	o.ReplaceAfter = fallback(o.ReplaceAfter, time.Minute)
 	o.Heartbeat = fallback(o.Heartbeat, time.Second)
 	o.SnapshotEvery, o.KeepEntries = fallback(o.SnapshotEvery, 8192), fallback(o.KeepEntries, 8192)
+	o.MaxFloors = fallback(o.MaxFloors, 200_000)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (v *view) lostDisks() step {
 		if !v.superseded(id) {
 			continue
 		}
-		if m.Suffrage == raft.Voter && v.voters() > 1 {
+		if m.Suffrage == raft.Voter && len(v.voters()) > 1 {
 			return step{demote, id}
 		}
 		if m.Suffrage != raft.Voter && v.barred(id) {
@@ -98,22 +98,22 @@ func (v *view) draining(id string) bool {
 	return ok && n.RaftID == id && n.Draining
 }
 
-func (v *view) voters() (n int) {
+func (v *view) voters() (ids []string) {
 	for _, m := range v.members {
 		if m.Suffrage == raft.Voter {
-			n++
+			ids = append(ids, string(m.ID))
 		}
 	}
-	return n
+	return ids
 }
 
 // wanted is how many voters there should be: one, three or five, and no more than
-// there are members that mean to stay. One that has failed may come back; its vote
-// is given to another only if there is another.
+// there are members that mean to stay. One that has failed is one of them until it
+// is forgotten: its vote is given to another only if there is another.
 func (v *view) wanted() int {
 	stay := 0
 	for _, m := range v.members {
-		if id := string(m.ID); !v.draining(id) && !v.superseded(id) {
+		if id := string(m.ID); !v.draining(id) && !v.superseded(id) && v.gone[id] <= v.o.ForgetAfter {
 			stay++
 		}
 	}
@@ -155,12 +155,7 @@ func (v *view) spent(id string) bool {
 // fewer takes votes away: of those that are spent and have been replaced, and of
 // the highest ordinals where there are too many.
 func (v *view) fewer() step {
-	var voters []string
-	for _, m := range v.members {
-		if m.Suffrage == raft.Voter {
-			voters = append(voters, string(m.ID))
-		}
-	}
+	voters := v.voters()
 	draining := slices.ContainsFunc(voters, v.draining)
 	if len(voters) == 1 || len(voters) <= v.wanted() && !draining {
 		return step{}

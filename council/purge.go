@@ -193,11 +193,8 @@ func (c *Council) Progress(ctx context.Context, id string) (*Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Heartbeat)
 	defer cancel()
 	st, err := s.askStanding(ctx)
-	if err != nil { // no leader: nobody can say that it is complete
-		st = &standing{Largest: longestWait}
-		for _, m := range s.members() {
-			st.Members = append(st.Members, string(m.ID))
-		}
+	if err != nil {
+		st = s.ownStanding()
 	} else if err := c.o.State.Await(ctx, object.Note{Council: s.own.council, Applied: st.Applied}); err != nil {
 		return nil, err
 	}
@@ -210,16 +207,30 @@ func (c *Council) Progress(ctx context.Context, id string) (*Report, error) {
 	return c.follow.wait(ctx, r, c.o.Heartbeat/4), nil
 }
 
+// ownStanding is what this node knows without a leader. It is enough for the
+// purges that it has applied: whoever might have served what they cover was a
+// member then, and every lease that was granted before is known here.
+func (s *seat) ownStanding() *standing {
+	_, largest := s.machine.leases()
+	st := &standing{Largest: largest}
+	for _, m := range s.members() {
+		st.Members = append(st.Members, string(m.ID))
+	}
+	return st
+}
+
 // askStanding asks the leader who counts.
 func (s *seat) askStanding(ctx context.Context) (*standing, error) {
 	leader := s.leader()
 	if leader == s.c.id {
-		if f := s.office.Load(); f != nil {
-			st := s.standing(f)
-			return &st, nil
+		f, err := s.leads()
+		if err != nil {
+			return nil, err
 		}
+		st := s.standing(f)
+		return &st, nil
 	}
-	if leader == "" || leader == s.c.id {
+	if leader == "" {
 		return nil, errNotLeader
 	}
 	a, err := s.ask(ctx, leader, &request{Op: opStanding})

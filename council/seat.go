@@ -18,7 +18,9 @@ type seat struct {
 	c       *Council
 	own     allegiance
 	raft    *raft.Raft
+	network *raft.NetworkTransport
 	stream  *stream
+	logs    *logs
 	machine *machine
 	ticks   *ticks
 	office  atomic.Pointer[office] // while this node is the leader
@@ -43,21 +45,23 @@ func (c *Council) sit(a allegiance) (*seat, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.logs = log
 	snaps := &snapshots{disk: c.o.Disk, failing: c.diskFails}
 	s.stream = newStream(c.id, func(ctx context.Context, id string) (net.Conn, error) {
 		return c.connect(ctx, id, hello{line: lineRaft, council: a.council})
 	})
+	log.hush = s.stream.hush
 	notify := make(chan bool)
 	config := c.o.raft(c.id, notify)
-	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	s.network = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: s.stream, MaxPool: 3, Timeout: 3 * c.o.Heartbeat, Logger: config.Logger,
 	})
-	if err := s.bootstrap(config, log, snaps, transport); err != nil {
-		return nil, errors.Join(err, transport.Close())
+	if err := s.bootstrap(config, log, snaps, s.network); err != nil {
+		return nil, errors.Join(err, s.network.Close())
 	}
-	s.raft, err = raft.NewRaft(config, s.machine, log, log, snaps, transport)
+	s.raft, err = raft.NewRaft(config, s.machine, log, log, snaps, s.network)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start raft: %w", err), transport.Close())
+		return nil, errors.Join(fmt.Errorf("start raft: %w", err), s.network.Close())
 	}
 	s.ticks = newTicks(s)
 	s.watch.Go(func() { s.watchOffice(notify) })
@@ -114,9 +118,16 @@ func (s *seat) close() {
 	s.life.Unlock()
 	s.cancel()
 	s.running.Wait()
-	s.stream.Close()
-	if err := s.raft.Shutdown().Error(); err != nil {
-		s.c.o.Log.Warn("raft did not end well", "error", err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := errors.Join(s.network.Close(), s.raft.Shutdown().Error()); err != nil {
+			s.c.o.Log.Warn("raft did not end well", "error", err)
+		}
+	}()
+	select {
+	case <-ended:
+	case <-s.logs.cut: // what is left of raft waits for what will not come
 	}
 	close(s.down)
 	s.watch.Wait()
@@ -145,12 +156,18 @@ func (s *seat) leader() string {
 }
 
 // diskFails ends the lease: a node that can keep nothing may not go on as if it
-// could.
+// could. It is told again and again while the disk is not well.
 func (c *Council) diskFails(err error) {
 	c.o.State.Revoke()
 	c.counts.diskErrors.Inc()
-	c.o.Log.Warn("the council's log cannot be written", "error", err)
+	now := c.o.Now().UnixNano()
+	if last := c.told.Load(); now-last > int64(tellEvery) && c.told.CompareAndSwap(last, now) {
+		c.o.Log.Error("the disk does not keep the council's log", "error", err)
+	}
 }
+
+// tellEvery is how often a disk that goes on failing is told of.
+const tellEvery = 30 * time.Second
 
 // apply proposes an entry and waits until it is committed and applied here. It
 // may be committed even if this returns an error.

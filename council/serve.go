@@ -120,9 +120,9 @@ func (s *seat) handle(from string, q *request) (*answer, error) {
 	case opPurge:
 		return s.propose(ctx, q.Entries)
 	case opStanding:
-		f := s.office.Load()
-		if f == nil {
-			return nil, errNotLeader
+		f, err := s.leads()
+		if err != nil {
+			return nil, err
 		}
 		st := s.standing(f)
 		return &answer{Standing: &st}, nil

@@ -18,8 +18,9 @@ type stream struct {
 	closing  chan struct{}
 	once     sync.Once
 
-	mu   sync.Mutex
-	open map[*tracked]struct{} // nil once closed
+	mu    sync.Mutex
+	open  map[*tracked]struct{} // nil once closed
+	quiet int                   // how many have asked for silence
 }
 
 func newStream(id string, dial func(context.Context, string) (net.Conn, error)) *stream {
@@ -38,7 +39,7 @@ func (s *stream) deliver(conn net.Conn) {
 	select {
 	case s.incoming <- t:
 	case <-s.closing:
-		t.Close()
+		conn.Close()
 	}
 }
 
@@ -67,6 +68,23 @@ func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 	return t, nil
 }
 
+// hush makes the node silent, or ends that: there are no connections meanwhile.
+func (s *stream) hush(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !on {
+		s.quiet--
+		return
+	}
+	s.quiet++
+	for t := range s.open {
+		t.Conn.Close()
+	}
+	if s.open != nil {
+		clear(s.open)
+	}
+}
+
 // Close implements net.Listener. It closes every connection as well, for raft
 // leaves those that it has accepted to their callers.
 func (s *stream) Close() error {
@@ -88,7 +106,7 @@ func (s *stream) track(conn net.Conn) (*tracked, bool) {
 	t := &tracked{Conn: conn, of: s}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open == nil {
+	if s.open == nil || s.quiet > 0 {
 		conn.Close()
 		return nil, false
 	}

@@ -269,7 +269,7 @@ type fakePeers struct {
 	with error
 	// refusing is what Open returns in a node's place.
 	refusing map[string]error
-	// busyParts is how many asks for a pinned version are refused as busy.
+	// busyParts is how many asks for a pinned version are refused as busy, hand-off apart.
 	busyParts int
 }
 
@@ -287,13 +287,20 @@ func (p *fakePeers) breakOff(name string, after int64) {
 	p.broken[name] = after
 }
 
+// mend makes all nodes answer again.
+func (p *fakePeers) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.broken)
+}
+
 func (p *fakePeers) Open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
 	p.mu.Lock()
 	p.asked.Add(1)
 	after, broken := p.broken[name]
 	with := cmp.Or(p.with, object.ErrUnreachable)
 	refused := p.refusing[name]
-	if refused == nil && ask.Pin != nil && p.busyParts > 0 {
+	if refused == nil && ask.Pin != nil && !ask.OnlyIfHave && p.busyParts > 0 {
 		p.busyParts--
 		refused = object.ErrBusy
 	}

@@ -88,6 +88,9 @@ func (b *clusterBody) pass(name string) {
 		b.broken = make(map[string]bool)
 	}
 	b.broken[name] = true
+	if name != b.node.name {
+		b.node.standIns.passOver(name)
+	}
 }
 
 // next opens the part at pos: what this node has of it, or else the extent from

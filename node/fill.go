@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
 // fill is one chunk on its way from S3: a buffer that grows, and readers that
@@ -122,9 +123,10 @@ func (r *recent) put(at versionKey, f *fill) (out []*fill) {
 	return out
 }
 
-func (r *recent) get(at versionKey, c int64) *fill {
+// get returns a chunk that is alive under the floor, or nil.
+func (r *recent) get(at versionKey, c int64, floor object.Note) *fill {
 	for _, e := range r.fifo {
-		if e.at == at && e.fill.chunk == c {
+		if e.at == at && e.fill.chunk == c && !purge.DeadUnder(e.fill.note, floor) {
 			return e.fill
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"rookery/object"
-	"rookery/purge"
 )
 
 // farAhead is how many chunks a reader may be ahead of a run's head before it
@@ -189,14 +188,12 @@ func (f *flights) attach(at versionKey, floor object.Note, from, to int64) *run 
 	return nil
 }
 
-// kept returns a chunk that could not be stored and is still in memory.
+// kept returns a chunk that could not be stored and is still in memory, and alive
+// under the floor.
 func (f *flights) kept(at versionKey, c int64, floor object.Note) *fill {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if e := f.recent.get(at, c); e != nil && !purge.DeadUnder(e.note, floor) {
-		return e
-	}
-	return nil
+	return f.recent.get(at, c, floor)
 }
 
 func (f *flights) load() (count int, bytes int64) {

@@ -23,6 +23,9 @@ const (
 	// handOffWait is how long a former owner may take to begin. It looks into its
 	// own store alone, so one that takes longer is not well.
 	handOffWait = time.Second
+	// ownerWait is how long the owner may take to begin, where this node stands in for
+	// it: the reader has waited for it in vain before, elsewhere.
+	ownerWait = 250 * time.Millisecond
 	// formerOwners is how many nodes are asked at most.
 	formerOwners = 2
 	// maxMoved bounds how many keys are remembered that S3 has told something new
@@ -49,17 +52,31 @@ type handOffWindow struct {
 
 func newHandOff(n *Node) *handOff { return &handOff{node: n, moved: lru.New(maxMoved)} }
 
-// former returns the nodes that may hold an extent from the time before the ring
-// changed: who owned it then, and who would own it if this node were not there.
-// It returns none once the change is old.
+// former returns the nodes that may hold an extent in this node's place: who owned
+// it before the ring changed, as long as the change is recent; who owns it, where
+// this node only stands in (another node could not reach the owner, this one may);
+// and who would own it if this node were not there, for as long as it may have
+// been passed over for them. There are none without a reason. It notes for whom this
+// node stands in.
 func (h *handOff) former(key object.Key, extent int64) []string {
 	n := h.node
-	if n.peers == nil || !h.recent() {
+	if n.peers == nil {
 		return nil
 	}
-	before, now := n.ring.Previous().Owners(key, extent), n.owners(key, extent)
+	now, recent := n.owners(key, extent), h.recent()
+	var may []string
+	if before := n.ring.Previous().Owners(key, extent); recent && len(before) > 0 {
+		may = append(may, before[0])
+	}
+	if !n.owns(key, extent) {
+		n.standIns.standFor(now[0])
+		may = append(may, now[0])
+	}
+	if recent || n.standIns.lately() {
+		may = append(may, now[min(1, len(now)):]...)
+	}
 	var names []string
-	for _, name := range slices.Concat(before[:min(1, len(before))], now[min(1, len(now)):]) {
+	for _, name := range may {
 		if name != n.name && len(names) < formerOwners && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -67,14 +84,30 @@ func (h *handOff) former(key object.Key, extent int64) []string {
 	return names
 }
 
-func (h *handOff) recent() bool {
+func (h *handOff) recent() bool { return h.node.now().Sub(h.watch().since) < handOffFor }
+
+// watch notices a change of the ring. Whom the ring lost is passed over from now
+// on, and may never hear of it.
+func (h *handOff) watch() *handOffWindow {
 	now := h.node.ring.Load()
 	w := h.window.Load()
-	if w == nil || w.ring != now {
-		w = &handOffWindow{ring: now, since: h.node.now()}
-		h.window.Store(w)
+	if w != nil && w.ring == now {
+		return w
 	}
-	return h.node.now().Sub(w.since) < handOffFor
+	w = &handOffWindow{ring: now, since: h.node.now()}
+	h.window.Store(w)
+	for _, name := range h.node.ring.Previous().Members() {
+		if _, there := slices.BinarySearch(now.Members(), name); !there {
+			h.node.standIns.standFor(name)
+		}
+	}
+	return w
+}
+
+// open asks another node, and tells it if it was passed over lately.
+func (h *handOff) open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
+	h.watch()
+	return h.node.peers.Open(ctx, name, h.node.standIns.tell(name, ask))
 }
 
 // supersede notes that S3 has said something newer of the key than what this
@@ -141,8 +174,12 @@ func (h *handOff) body(key object.Key, pin object.Pin, floor object.Note, from, 
 // others wait for. The caller calls cancel when it is done with the answer.
 func (h *handOff) ask(name string, ask *object.Ask) (a *object.Answer, cancel func(), err error) {
 	ctx, cancel := context.WithCancel(h.node.ctx)
-	timer := time.AfterFunc(handOffWait, cancel)
-	a, err = h.node.peers.Open(ctx, name, ask)
+	wait := handOffWait
+	if owners := h.node.owners(ask.Key, object.ExtentOf(ask.Range.First)); len(owners) > 0 && owners[0] == name {
+		wait = ownerWait
+	}
+	timer := time.AfterFunc(wait, cancel)
+	a, err = h.open(ctx, name, ask)
 	if !timer.Stop() && err == nil {
 		closeBody(a)
 		err = object.ErrUnreachable

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"rookery/object"
 	"rookery/purge"
@@ -21,6 +22,9 @@ const maxRestarts = 2
 func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
 	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
 		return nil, object.ErrUnknownBucket
+	}
+	if ask.PassedOver {
+		n.standIns.wasPassedOver()
 	}
 	if err := n.awaitFloor(ctx, ask.Floor); err != nil {
 		return nil, err
@@ -64,7 +68,6 @@ func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, e
 
 // openKnown answers as the key's owner.
 func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
-	came := n.purges.Note()
 	k, err := n.lookup(ctx, ask)
 	if err != nil {
 		return nil, err
@@ -73,12 +76,15 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 		defer n.letGo(k.call)
 	}
 	a := &object.Answer{Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life)}
+	if k.outcome == object.Stale { // by its age, or by a purge before that
+		a.TTL = min(a.TTL, -time.Second)
+	}
 	if !k.life.Keep {
 		return n.openBypass(ctx, ask, k, a)
 	}
 	a.Stored = k.outcome == object.Miss && n.keeps()
 	if !ask.HeadOnly {
-		err := n.addBody(ctx, ask, k, came, a)
+		err := n.addBody(ctx, ask, k, a)
 		if errors.Is(err, object.ErrGone) && k.call != nil {
 			n.endCall(k.call, ask.Key) // what it told is no more: who asks again asks S3
 		}
@@ -90,10 +96,9 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	return a, nil
 }
 
-// addBody gives the answer as much of what is asked for as is this node's. came is
-// what was known of purges when the reader came: it may have what is older than a
-// purge that has come since.
-func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, came object.Note, a *object.Answer) error {
+// addBody gives the answer as much of what is asked for as is this node's: bytes no
+// older than the purges that the info stands for, though one may have come since.
+func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.Answer) error {
 	from, to, err := ask.Range.Resolve(k.info.Size)
 	if err != nil {
 		return err
@@ -103,7 +108,7 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, came objec
 		return nil
 	}
 	if !n.promote(ask.Key, k.info, a) {
-		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), lower(n.floor(ask.Key, k.info), came), a); err != nil {
+		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), lower(n.floor(ask.Key, k.info), k.info.Note), a); err != nil {
 			return err
 		}
 	}

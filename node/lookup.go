@@ -108,6 +108,9 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, 
 			k.outcome = object.Stale
 			return k, nil
 		}
+		if unsure && failed {
+			err = unconfirmed(err)
+		}
 		return known{}, err
 	}
 	if c.headOfUnstrong() && !ask.HeadOnly { // strong until now

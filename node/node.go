@@ -92,6 +92,7 @@ type Node struct {
 	count     *counters
 	flights   *flights
 	handOff   *handOff
+	standIns  *standIns
 	negatives *negatives
 	popular   popular
 	sequences *sequences
@@ -132,7 +133,7 @@ func New(o Options) (*Node, error) {
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
 		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
-	n.handOff = newHandOff(n)
+	n.handOff, n.standIns = newHandOff(n), newStandIns(n.now)
 	n.gate = newGate(o.MaxWaiting, o.Metrics)
 	for name, b := range o.Buckets {
 		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)

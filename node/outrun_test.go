@@ -1,72 +1,136 @@
 package node_test
 
 import (
-	"context"
+	"slices"
 	"testing"
-	"time"
 
 	"rookery/internal/pattern"
-	"rookery/node"
 	"rookery/object"
 	"rookery/purge"
 )
 
-// A request to S3 may be on its way for longer than anything about the purges of
-// its time is known here: their floors are forgotten, or the council is another.
-// Whoever comes then asks S3 anew.
-func TestACallOfAnotherTimeIsNotJoined(t *testing.T) {
-	first, second := [16]byte{1}, [16]byte{2}
-	cases := []struct {
-		name string
-		pass func(*purge.State)
-	}{
-		{"the floor is forgotten", func(s *purge.State) {
-			s.Apply(6, &purge.Order{ID: "p", Scopes: []purge.Scope{{Kind: purge.Object, Bucket: bucket, Name: "k"}}})
-			s.Trim(7, bucket, 6)
-		}},
-		{"another council", func(s *purge.State) {
-			s.Join(second)
-			s.Apply(3, &purge.Order{ID: "p", Scopes: []purge.Scope{{Kind: purge.All}}})
-			s.Grant(second, time.Now(), time.Hour)
-		}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			state := purge.NewState()
-			state.Join(first)
-			state.Pass(5)
-			state.Grant(first, time.Now(), time.Hour)
-			old := pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: 3000}
-			now := pattern.Object{Bucket: bucket, Key: "k", Version: "2", Size: 2000}
-			asked, answer := make(chan struct{}), make(chan struct{})
-			times := 0 // that S3 was asked, by one reader after the other
-			n := newAlone(t, &fakeOrigin{get: func(_ context.Context, f object.Fetch) (*object.Fetched, error) {
-				if times++; times > 1 {
-					return fetched(now, infoOf(now, `"2"`), f), nil
+// purgedScopes are those that cover the object of the tests below.
+var purgedScopes = map[string]purge.Scope{
+	"object": object1("k"), "prefix": {Kind: purge.Prefix, Bucket: bucket, Name: "k"}, "tag": tagged("red"),
+	"bucket": {Kind: purge.Bucket, Bucket: bucket}, "all": everything,
+}
+
+// etags are those of the two versions of the object. With equal ones S3 has other
+// bytes under the same promise, which a purge is the only way out of.
+var etags = map[string][2]string{"strong": {`"1"`, `"2"`}, "the same": {`"1"`, `"1"`}, "weak": {`W/"1"`, `W/"2"`}, "none": {}}
+
+// What S3 is asked when a purge arrives is not kept, and a reader that comes after
+// the purge does not wait for it; the reader that came before has its answer.
+// Whichever of the two answers comes first.
+func TestAFlightThatAPurgeOutrunsIsNobodysWhoCameAfterIt(t *testing.T) {
+	for what, ask := range map[string]*object.Ask{"info": head("k"), "whole": get("k"), "part": getRange("k", 10, mib+10)} {
+		for scope, s := range purgedScopes {
+			for kind, etag := range etags {
+				for _, size := range []int64{100_000, 2*mib + 5} {
+					for _, oldFirst := range []bool{true, false} {
+						if what == "info" && size > mib {
+							continue
+						}
+						if what == "part" && (size < mib || !object.StrongETag(etag[0])) {
+							continue // a small object and a weak one are asked for whole
+						}
+						t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst) })
+					}
 				}
-				close(asked)
-				<-answer
-				return fetched(old, infoOf(old, `"1"`), f), nil
-			}}, func(o *node.Options) { o.Purges = state })
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				n.read(t, get("k"), old)
-			}()
-			<-asked
-			c.pass(state)
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			defer cancel()
-			a, err := n.Open(ctx, get("k")) // who joined would wait
-			close(answer)
-			<-done
-			if err != nil {
-				t.Fatal(err)
 			}
-			if err := check(a, now); err != nil {
-				t.Error(err)
-			}
-			n.read(t, get("k"), now)
-		})
+		}
+	}
+}
+
+func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string, size int64, oldFirst bool) {
+	n, s3, state := newHeld(t)
+	old := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: size}, etag[0], "red"}
+	now := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "2", Size: size}, etag[1], "red"}
+	s3.put(old)
+	s3.hold(true)
+	before := old.Object
+	if etag[0] == etag[1] && object.StrongETag(etag[0]) {
+		before.Version = "" // equal ETags are one version to who came before the purge
+	}
+	first := n.background(ask, before)
+	letOld := s3.next(t)
+	if ask.Range.Kind == object.FromTo { // a HEAD, and then the part
+		letOld()
+		letOld = s3.next(t)
+	}
+	s3.put(now)
+	apply(state, false, scope)
+	second := n.background(ask, now.Object)
+	var later []func()
+	if scope.Kind != purge.Tag || ask.Range.Kind == object.FromTo { // else nobody knows its tags yet, and it waits
+		later = append(later, s3.next(t))
+	}
+	s3.hold(false)
+	if oldFirst || len(later) == 0 {
+		letOld()
+		first.end(t, "the reader before the purge")
+	}
+	for _, let := range later {
+		let()
+	}
+	second.end(t, "the reader after the purge")
+	if !oldFirst && len(later) > 0 {
+		letOld()
+		first.end(t, "the reader before the purge")
+	}
+	n.Settle()
+	n.flightsEnd(t)
+	s3.requests()
+	n.read(t, ask, now.Object)
+	if asked := s3.requests(); len(asked) != 0 && ask.Range.Kind != object.FromTo {
+		t.Errorf("S3 was asked again for what the second reader got: %v", asked)
+	}
+	n.read(t, get("k"), now.Object)
+}
+
+// The same for an absence: who comes after the purge finds what S3 has by then,
+// and the absence is not remembered.
+func TestAnAbsenceThatAPurgeOutrunsIsNotRemembered(t *testing.T) {
+	n, s3, state := newHeld(t)
+	now := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "2", Size: 10}, `"2"`, ""}
+	s3.hold(true)
+	first := n.background(get("k"), now.Object)
+	letOld := s3.next(t)
+	s3.put(now)
+	apply(state, false, object1("k"))
+	second := n.background(get("k"), now.Object)
+	s3.next(t)()
+	second.end(t, "the reader after the purge")
+	letOld()
+	if err := <-first.ended; err == nil {
+		t.Error("the reader before the purge got what was not there when S3 was asked")
+	}
+	s3.hold(false)
+	n.Settle()
+	s3.requests()
+	n.read(t, get("k"), now.Object)
+	if asked := s3.requests(); len(asked) != 0 {
+		t.Errorf("S3 was asked again: %v", asked)
+	}
+}
+
+// A purge of something else separates nobody.
+func TestAPurgeOfSomethingElseOutrunsNothing(t *testing.T) {
+	n, s3, state := newHeld(t)
+	o := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: 2 * mib}, `"1"`, "red"}
+	s3.put(o)
+	s3.hold(true)
+	first := n.background(get("k"), o.Object)
+	let := s3.next(t)
+	apply(state, false, object1("l"), tagged("blue"), purge.Scope{Kind: purge.Bucket, Bucket: "other"})
+	second := n.background(get("k"), o.Object)
+	s3.hold(false)
+	let()
+	first.end(t, "the first")
+	second.end(t, "the second")
+	n.flightsEnd(t)
+	n.read(t, get("k"), o.Object)
+	if asked := s3.requests(); !slices.Equal(asked, []string{"GET k"}) {
+		t.Errorf("S3 was asked %v, want one GET", asked)
 	}
 }

@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"rookery/object"
@@ -18,6 +20,19 @@ const floorWait = 500 * time.Millisecond
 // so no purge that was complete when the read began can be missed.
 func (n *Node) leased(bucket string) bool {
 	return n.purges.Leased(n.now()) || n.buckets[bucket].StaleWithoutLease
+}
+
+// unconfirmed is the error where S3 has to confirm what is held and does not
+// answer: 503, whatever it was that S3 did.
+func unconfirmed(err error) error {
+	var origin *object.OriginError
+	if !errors.As(err, &origin) || origin.Status == http.StatusServiceUnavailable {
+		return err
+	}
+	refused := *origin
+	refused.Status, refused.Code = http.StatusServiceUnavailable, "ServiceUnavailable"
+	refused.Message = "What is held may have been purged, and S3 does not answer: " + origin.Message
+	return &refused
 }
 
 // judge says what the purges say of an info, by this node's own floors.
@@ -47,7 +62,7 @@ func higher(own, other object.Note) object.Note {
 	return own
 }
 
-// lower returns the floor as far as it was known at another time.
+// lower returns the floor as far as it was known when a note was taken.
 func lower(floor, known object.Note) object.Note {
 	if known.Council == floor.Council {
 		floor.Applied = min(floor.Applied, known.Applied)

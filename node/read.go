@@ -69,6 +69,7 @@ func (n *Node) openAtOwner(ctx context.Context, ask *object.Ask) (a *object.Answ
 		if !passOver(ctx, err) {
 			return a, owner, err
 		}
+		n.standIns.passOver(owner)
 	}
 	a, err = n.OpenLocal(ctx, ask)
 	return a, n.name, err
@@ -79,11 +80,11 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 	if n.peers == nil {
 		return nil, object.ErrUnreachable
 	}
-	a, err := n.peers.Open(ctx, name, ask)
+	a, err := n.handOff.open(ctx, name, ask)
 	if err == nil {
 		if again, outdated := n.outdated(ask, a); outdated {
 			closeBody(a)
-			if a, err = n.peers.Open(ctx, name, again); err == nil {
+			if a, err = n.handOff.open(ctx, name, again); err == nil {
 				if _, outdated = n.outdated(again, a); outdated {
 					closeBody(a)
 					err = fmt.Errorf("%s has not heard of purge %d: %w", name, again.Floor.Applied, object.ErrUnreachable)
@@ -116,7 +117,7 @@ func (n *Node) extend(ctx context.Context, ask *object.Ask, a *object.Answer, ow
 		return fmt.Errorf("answer for byte %d begins at %d: %w", from, a.Offset, object.ErrUnreachable)
 	}
 	b := &clusterBody{
-		node: n, ctx: ctx, key: ask.Key, pin: a.Info.Pin(), floor: n.floor(ask.Key, &a.Info), requestID: ask.RequestID,
+		node: n, ctx: ctx, key: ask.Key, pin: a.Info.Pin(), floor: lower(n.floor(ask.Key, &a.Info), a.Info.Note), requestID: ask.RequestID,
 		pos: from, end: to, part: a.Body, partEnd: from + a.Length, partFrom: owner,
 	}
 	if a.Length == 0 {

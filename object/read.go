@@ -20,6 +20,9 @@ type Ask struct {
 	Suspect Version
 	// OnlyIfHave asks for stored bytes alone: no request to S3 (hand-off).
 	OnlyIfHave bool
+	// PassedOver tells the node that is asked that it gave no answer lately, so that
+	// others may have stored what is its own.
+	PassedOver bool
 	// Floor is the purge that killed an earlier answer; who answers must have
 	// applied it. Zero until purges exist.
 	Floor Note

@@ -22,6 +22,7 @@ const (
 	askHeadOnly   = 1 << 0
 	askOnlyIfHave = 1 << 1
 	askPinned     = 1 << 2
+	askPassedOver = 1 << 3
 )
 
 // appendAsk writes an ask and how long the asker will wait for the whole
@@ -36,6 +37,9 @@ func appendAsk(dst []byte, ask *object.Ask, budget time.Duration) ([]byte, error
 	}
 	if ask.Pin != nil {
 		flags |= askPinned
+	}
+	if ask.PassedOver {
+		flags |= askPassedOver
 	}
 	dst = append(dst, flags, byte(ask.Range.Kind))
 	dst = binary.LittleEndian.AppendUint32(dst, milliseconds(budget))
@@ -66,6 +70,7 @@ func decodeAsk(b []byte) (*object.Ask, time.Duration, error) {
 	ask := &object.Ask{
 		HeadOnly:   flags&askHeadOnly != 0,
 		OnlyIfHave: flags&askOnlyIfHave != 0,
+		PassedOver: flags&askPassedOver != 0,
 		Range:      object.Range{Kind: kind, First: f.size(), Last: f.size()},
 		Suspect:    f.id(),
 		Floor:      f.note(),

@@ -103,9 +103,12 @@ func (b *body) next(p []byte) (int, error) {
 
 // header reads the header of the next frame that is more than a sign of life.
 // Without a deadline each such sign gives the node as long again, and so does, a
-// few times, one on another connection: then the node is there, and busy.
+// few times, one on another connection: then the node is there, and busy, or packets
+// are lost. When such signs end as well the connection is given up, but the node is not
+// taken for silent for that: perhaps nobody has asked it anything since.
 func (b *body) header(deadline time.Time) (frameType, int, error) {
 	c := b.client
+	first := c.opts.Now()
 	for silences := 1; ; {
 		limit, began := deadline, c.opts.Now()
 		if limit.IsZero() {
@@ -117,16 +120,16 @@ func (b *body) header(deadline time.Time) (frameType, int, error) {
 		switch {
 		case err == nil && t == frameWait:
 			c.vitals.heard(b.node)
-			silences = 1
+			silences, first = 1, c.opts.Now()
 		case err == nil && t == frameHead:
 			c.vitals.heard(b.node)
 			return t, length, nil
 		case err == nil || !deadline.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded):
 			return t, length, err
-		case !c.vitals.alive(b.node, began):
+		case !c.vitals.alive(b.node, first):
 			c.lost(b.ctx, b.node, fmt.Errorf("answer: %w", err))
 			return t, length, err
-		case silences == maxSilences || errors.Is(err, io.ErrUnexpectedEOF): // in the middle of a header
+		case silences == maxSilences || !c.vitals.alive(b.node, began) || errors.Is(err, io.ErrUnexpectedEOF): // in the middle of a header
 			return t, length, err
 		default:
 			silences++

@@ -29,7 +29,8 @@ type ClientOptions struct {
 	ConnectTimeout time.Duration // for the TCP connection; 0: 250 ms
 	// FirstByte is how long a node may be silent: in a handshake, before its
 	// answer, and within it. A node that waits for S3 says so, and is not silent.
-	// 0: 5 s.
+	// 0: 1.5 s, which is six signs of life, and time for TCP to send one of them four
+	// times.
 	FirstByte      time.Duration
 	StallTimeout   time.Duration // to take an ask; 0: 30 s
 	IdleTimeout    time.Duration // how long an unused connection is kept; 0: 1 min
@@ -67,7 +68,7 @@ var errSilence = errors.New("connection closed before the answer")
 // when asked to read.
 func NewClient(o ClientOptions) *Client {
 	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 250*time.Millisecond)
-	o.FirstByte = cmp.Or(o.FirstByte, 5*time.Second)
+	o.FirstByte = cmp.Or(o.FirstByte, 1500*time.Millisecond)
 	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
 	o.MaxIdlePerNode = cmp.Or(o.MaxIdlePerNode, 64)

@@ -19,7 +19,7 @@ func askSamples(t testing.TB) [][]byte {
 	var all [][]byte
 	for _, ask := range []*object.Ask{
 		{},
-		{Key: object.Key{Bucket: "b", Name: "a/b", Version: "v"}, HeadOnly: true, RequestID: "r"},
+		{Key: object.Key{Bucket: "b", Name: "a/b", Version: "v"}, HeadOnly: true, RequestID: "r", PassedOver: true},
 		{
 			Key: object.Key{Bucket: "b", Name: strings.Repeat("n", object.MaxNameBytes)}, OnlyIfHave: true,
 			Range: object.Range{Kind: object.FromTo, First: 1, Last: math.MaxInt64}, Floor: object.Note{Applied: 1},

@@ -12,7 +12,7 @@ import (
 
 // dial opens a TCP connection. A node that is gone is known after ConnectTimeout.
 // But where the node gave a sign of life since the attempt began, the attempt has
-// shown nothing, and there is another, up to FirstByte in all.
+// shown nothing, and there is another, as long as a connection may be silent then.
 func (c *Client) dial(ctx context.Context, node, addr string) (net.Conn, error) {
 	for first := time.Now(); ; {
 		began := c.opts.Now()
@@ -20,7 +20,7 @@ func (c *Client) dial(ctx context.Context, node, addr string) (net.Conn, error) 
 		if err == nil || ctx.Err() != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return raw, err
 		}
-		if !c.vitals.alive(node, began) || time.Since(first) > c.opts.FirstByte {
+		if !c.vitals.alive(node, began) || time.Since(first) > maxSilences*c.opts.FirstByte {
 			return nil, err
 		}
 	}

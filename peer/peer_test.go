@@ -79,7 +79,7 @@ func TestEveryFieldOfAnAskTravels(t *testing.T) {
 	asks := []*object.Ask{
 		{Key: object.Key{Bucket: "b", Name: "//a/../ü\x00", Version: "3/L4kq"}},
 		{Key: object.Key{Bucket: "b", Name: "k"}, HeadOnly: true, RequestID: "req-1", Suspect: object.Version{9, 15: 8}},
-		{Key: object.Key{Bucket: "b", Name: "k"}, OnlyIfHave: true, Floor: note, Range: object.Range{Kind: object.Suffix, Last: 3}},
+		{Key: object.Key{Bucket: "b", Name: "k"}, OnlyIfHave: true, PassedOver: true, Floor: note, Range: object.Range{Kind: object.Suffix, Last: 3}},
 		{
 			Key: object.Key{Bucket: "b", Name: "k"}, Range: object.Range{Kind: object.FromTo, First: 5, Last: 6},
 			Pin: &object.Pin{Version: object.Version{3}, Size: 7, ETag: `"e"`, Note: note},

@@ -8,12 +8,12 @@
 // within a budget) and it never gives a byte that does not match its checksum.
 //
 // It refuses to be a source of truth, but for the small room that a Durable is.
-// Whatever is wrong on the disk (a bad
-// block, a lost index entry, a hash that two keys share, a full or failing
-// disk, a corrupt index) is a miss, is counted, and heals by being fetched
-// again; no caller needs to tell the cases apart. It knows nothing of
-// freshness, purges, owners or requests: it keeps the notes and times that
-// others judge by. It never rewrites or reuses a file that a reader may hold.
+// Whatever else is wrong on the disk (a bad block, a lost index entry, a hash
+// that two keys share, a full or failing disk, a corrupt index) is a miss, is
+// counted, and heals by being fetched again; no caller needs to tell the cases
+// apart. It knows nothing of freshness, purges, owners or requests: it keeps the
+// notes and times that others judge by. It never rewrites or reuses a file that a
+// reader may hold.
 //
 // # Files
 //

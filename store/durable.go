@@ -113,7 +113,7 @@ func (d *Durable) Scan(from, to []byte, each func(key, value []byte) bool) error
 		if !more {
 			return nil
 		}
-		from = append(entries[len(entries)-1].key, 0) // the key right behind it
+		from = slices.Concat(entries[len(entries)-1].key, []byte{0}) // the key right behind it
 	}
 }
 

@@ -532,34 +532,6 @@ func TestDurableCountsAgainstTheCapacity(t *testing.T) {
 	}
 }
 
-// TestAFailedSyncIsNobodysSuccess: no sync may succeed on a blown fuse before the
-// index knows of the failure, or a write that is lost would be acknowledged.
-func TestAFailedSyncIsNobodysSuccess(t *testing.T) {
-	bad := &faults{}
-	fs := errorfs.Wrap(vfs.NewMem(), bad)
-	var told atomic.Int64
-	var file vfs.File
-	var guard *fuse
-	guard, err := newFuse(fs, "d", func(error) {
-		if told.Add(1); guard.blown.Load() {
-			t.Error("a sync would succeed already")
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if file, err = guard.Create("log", vfs.WriteCategoryUnspecified); err != nil {
-		t.Fatal(err)
-	}
-	bad.set(0, on(syscall.EIO, "log", errorfs.OpFileSync))
-	if err := file.Sync(); err != nil || told.Load() != 1 || !guard.blown.Load() {
-		t.Errorf("sync: %v; told %d times, blown %v", err, told.Load(), guard.blown.Load())
-	}
-	if err := errors.Join(file.Sync(), file.Close()); err != nil || told.Load() != 1 {
-		t.Errorf("sync again: %v; told %d times", err, told.Load())
-	}
-}
-
 // TestDurableUnderConcurrentUse is for the race detector.
 func TestDurableUnderConcurrentUse(t *testing.T) {
 	clock, bad := newClock(), &faults{}

@@ -273,40 +273,6 @@ func TestFailedIndexIsOpenedAnew(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatDoesNotList opens a database with a log to replay while its
-// directory can be listed n times and no more.
-func TestADirectoryThatDoesNotList(t *testing.T) {
-	failed := 0
-	for round := range 40 {
-		clock, bad := newClock(), &faults{}
-		s := mustOpen(t, tiny(errorfs.Wrap(vfs.NewMem(), bad), "d", clock))
-		o := newThing("k", "v", 5000)
-		o.put(t, s)
-		lists := 0
-		bad.set(0, func(op errorfs.Op) error {
-			if op.Kind != errorfs.OpList || !strings.Contains(op.Path, "index") {
-				return nil
-			}
-			if lists++; lists > round%8 {
-				return syscall.EIO
-			}
-			return nil
-		})
-		s.index.Load().fail(errors.New("the test says so"), false)
-		s.tick()
-		if s.usable() == nil {
-			failed++
-		}
-		bad.set(0, nil)
-		settle(t, s, clock)
-		o.mustHave(t, s)
-		mustClose(t, s)
-	}
-	if failed == 0 {
-		t.Error("it opened every time")
-	}
-}
-
 // failIndex makes Pebble write: it syncs its log, flushes and rotates. With a
 // blown fuse it believes to have done so.
 func failIndex(t *testing.T, s *Store) {

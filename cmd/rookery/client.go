@@ -21,6 +21,9 @@ import (
 const (
 	// requestTimeout bounds one question to a node, answer included.
 	requestTimeout = 10 * time.Second
+	// leaseTimeout bounds one that the council answers when the leases have ended
+	// that it has granted: cluster.lease is a minute at most.
+	leaseTimeout = 2 * time.Minute
 	// maxAnswerBytes bounds what is read of one answer.
 	maxAnswerBytes = 16 << 20
 )
@@ -74,6 +77,12 @@ func (f *nodeFlags) client() *client {
 		Transport:     &http.Transport{},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// patient returns the client with time enough for a lease to end.
+func (c *client) patient() *client {
+	c.http.Timeout = leaseTimeout
+	return c
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }

@@ -18,13 +18,13 @@ type forgetCmd struct {
 // Help is the end of what --help prints.
 func (forgetCmd) Help() string {
 	return "Purges wait for it no more, and it counts no more for a quorum. A node that comes back is a new member. Nodes that\n" +
-		"are gone for cluster.forget_after are forgotten without this.\n\n" +
+		"are gone for cluster.forget_after are forgotten without this. It takes as long as the node may still hold a lease.\n\n" +
 		"Example:\n\n\trookery forget rook-7\n"
 }
 
 // Run has a member removed from the council.
 func (c *forgetCmd) Run(ctx context.Context, p *process) error {
-	node := c.client()
+	node := c.client().patient()
 	defer node.close()
 	var answer admin.Forgotten
 	if err := node.post(ctx, "/admin/forget", map[string]string{"name": c.Name}, &answer); err != nil {
@@ -50,13 +50,13 @@ type councilNewCmd struct {
 func (councilNewCmd) Help() string {
 	return "For a cluster whose council has lost more than half of its voters for good. The nodes that see the new council leave\n" +
 		"the old one for it. What they hold is confirmed with S3 before it is served again. Never do it while the old one may\n" +
-		"come back: purges that it alone knows are lost.\n\n" +
+		"come back: purges that it alone knows are lost. It takes as long as a lease of the old one may still run.\n\n" +
 		"Example:\n\n\trookery council new --admin http://rook-0:9080\n"
 }
 
 // Run starts a new council, if that is really meant.
 func (c *councilNewCmd) Run(ctx context.Context, p *process) error {
-	node := c.client()
+	node := c.client().patient()
 	defer node.close()
 	if !c.Yes {
 		if err := c.confirm(ctx, node, p); err != nil {

@@ -39,6 +39,9 @@ const (
 	askedWait = 2 * time.Second
 	// pollInterval is how often the node is asked after that.
 	pollInterval = 250 * time.Millisecond
+	// maxFailedPolls is how often in a row it may not know: leaders change, and a
+	// node may be away for a moment.
+	maxFailedPolls = 20
 )
 
 // Validate makes a wrong scope wrong usage. An empty value is one: it comes from a
@@ -127,7 +130,7 @@ func (c *purgeCmd) follow(ctx context.Context, node *client, body map[string]any
 	if err := node.post(ctx, "/admin/cache/purge", body, last, http.StatusAccepted); err != nil {
 		return nil, err
 	}
-	for {
+	for failed := 0; ; {
 		if err := out.show(last); err != nil || last.Complete {
 			return last, err
 		}
@@ -138,9 +141,15 @@ func (c *purgeCmd) follow(ctx context.Context, node *client, body map[string]any
 			return last, nil
 		case <-time.After(pollInterval):
 		}
-		last = new(admin.Purge)
-		if err := node.get(ctx, "/admin/cache/purges/"+url.PathEscape(fmt.Sprint(body["id"])), last, http.StatusAccepted); err != nil {
+		next := new(admin.Purge)
+		err := node.get(ctx, "/admin/cache/purges/"+url.PathEscape(last.ID), next, http.StatusAccepted)
+		switch {
+		case err == nil:
+			last, failed = next, 0
+		case failed == maxFailedPolls:
 			return nil, err
+		default:
+			failed++
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type fakeCouncil struct {
 	waits  []time.Duration
 	asked  []string
 	steps  []council.Report
+	lost   []error // what the first questions of how far it is meet
 	err    error
 	status council.Status
 	forgot []string
@@ -48,6 +50,11 @@ func (f *fakeCouncil) Progress(_ context.Context, id string) (*council.Report, e
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, id)
+	if len(f.lost) > 0 {
+		err := f.lost[0]
+		f.lost = f.lost[1:]
+		return nil, err
+	}
 	return f.step(id), nil
 }
 
@@ -64,7 +71,7 @@ func (f *fakeCouncil) Status() council.Status { return f.status }
 
 func (f *fakeCouncil) Forget(_ context.Context, name string) error {
 	if name == "rook-9" {
-		return council.ErrNoMember
+		return fmt.Errorf("forget %s: %w", name, council.ErrNoMember)
 	}
 	f.forgot = append(f.forgot, name)
 	return nil
@@ -107,6 +114,18 @@ func TestPurgeShowsNodeByNode(t *testing.T) {
 		"rook-2  away, without a lease: serves nothing unconfirmed\ncomplete\n")
 	if !slices.Equal(f.asked, []string{"a/b", "a/b", "a/b"}) {
 		t.Errorf("asked for %q", f.asked)
+	}
+}
+
+// A leader that changes meanwhile is no reason to give up: the purge is kept.
+func TestPurgeAsksAgain(t *testing.T) {
+	f := &fakeCouncil{
+		steps: []council.Report{progress(7, false, council.Progress{Name: "rook-0"}), progress(7, true, applied("rook-0", 9))},
+		lost:  []error{errors.New("no leader"), errors.New("no leader")},
+	}
+	rookery(t, governed(t, f), "purge", "--all", "--id", "x").isDone(t, "purge x\nrook-0  applied after 9 ms\ncomplete\n")
+	if len(f.asked) != 3 {
+		t.Errorf("asked %d times", len(f.asked))
 	}
 }
 

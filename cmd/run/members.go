@@ -31,12 +31,13 @@ func (m *members) set(list []cluster.Member) {
 	}
 }
 
-// address returns where a node answers other nodes.
+// address returns where a node answers other nodes. One that was lost to gossip has
+// one: it is in no ring, but it may be there, and hold what was its own.
 func (m *members) address(name string) (string, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	member, ok := m.byName[name]
-	return member.PeerAddress, ok && member.PeerAddress != "" && member.State != cluster.Failed
+	return member.PeerAddress, ok && member.PeerAddress != ""
 }
 
 // known reports whether a node belongs to the cluster. One that was lost to
