@@ -19,6 +19,7 @@ const (
 	codeUnknownPurge     = "unknown_purge"
 	codeUnknownMember    = "unknown_member"
 	codeMemberAlive      = "member_alive"
+	codeCouncilAlive     = "council_alive"
 	codeNoCouncil        = "no_council"
 	codeUnavailable      = "unavailable"
 	codeInternal         = "internal"

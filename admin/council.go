@@ -99,7 +99,7 @@ func (h *handler) councilFailed(w http.ResponseWriter, doing string, err error) 
 		{council.ErrNoCouncil, http.StatusServiceUnavailable, codeNoCouncil},
 	} {
 		if errors.Is(err, known.err) {
-			refuse(w, known.status, known.code, doing+": "+err.Error())
+			refuse(w, known.status, known.code, err.Error()) // which names what it is about
 			return
 		}
 	}
@@ -167,6 +167,13 @@ func (h *handler) found(w http.ResponseWriter, r *http.Request) {
 	}
 	c := h.council(w)
 	if c == nil {
+		return
+	}
+	if leader := c.Status().Leader; leader != "" {
+		// Two councils at once would each call purges complete that the other's nodes
+		// have never heard of.
+		writeError(w, http.StatusConflict, codeCouncilAlive,
+			"the council is not lost: "+leader+" leads it; a new one beside it would split the cluster")
 		return
 	}
 	if err := c.Found(r.Context()); err != nil {

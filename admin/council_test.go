@@ -58,7 +58,7 @@ func (f *fakeCouncil) PurgeMany(_ context.Context, orders []purge.Order, wait ti
 			f.known[o.ID] = old
 		}
 		if !reflect.DeepEqual(old.Order, o) {
-			return nil, council.ErrConflict
+			return nil, fmt.Errorf("%w: %q", council.ErrConflict, o.ID)
 		}
 		reports = append(reports, old)
 	}
@@ -74,7 +74,7 @@ func (f *fakeCouncil) Progress(_ context.Context, id string) (*council.Report, e
 	if r := f.known[id]; r != nil {
 		return r, nil
 	}
-	return nil, council.ErrUnknown
+	return nil, fmt.Errorf("%w: %q", council.ErrUnknown, id)
 }
 
 func (f *fakeCouncil) Status() council.Status { return f.status }
@@ -213,12 +213,18 @@ func TestNewCouncil(t *testing.T) {
 	res, body := post(t, url, `{"force":true}`)
 	checkFailure(t, res, body, 400, "bad_request", "no body")
 	res, body = post(t, url, "")
+	checkFailure(t, res, body, 409, "council_alive", "rook-1 leads it")
+	if c.status.ID != ([16]byte{0xab, 15: 0x01}) {
+		t.Error("a council that has a leader was replaced")
+	}
+	c.status.Leader = ""
+	res, body = post(t, url, "")
 	if res.StatusCode != 200 || !strings.HasPrefix(compact(t, body), `{"id":"cd000000000000000000000000000000","leader":"rook-0"`) {
 		t.Errorf("status %d, %s", res.StatusCode, body)
 	}
-	c.err = errors.New("the quorum is there")
+	c.err, c.status.Leader = errors.New("disk full"), ""
 	res, body = post(t, url, "")
-	checkFailure(t, res, body, 503, "unavailable", "the quorum is there")
+	checkFailure(t, res, body, 503, "unavailable", "disk full")
 }
 
 func TestDrain(t *testing.T) {
@@ -240,7 +246,7 @@ func TestDrain(t *testing.T) {
 func TestWithoutACouncil(t *testing.T) {
 	srv := listen(t, fixture())
 	belongsNowhere := newCouncil()
-	belongsNowhere.err = council.ErrNoCouncil
+	belongsNowhere.err, belongsNowhere.status = council.ErrNoCouncil, council.Status{}
 	for _, url := range []string{srv.URL, governed(t, belongsNowhere)} {
 		for path, body := range map[string]string{
 			"/admin/cache/purge": `{"all":true}`, "/admin/cache/purge/public": "", "/admin/cache/purge/public/a": "",

@@ -32,7 +32,7 @@ func (w *world) onDisks(dir string) {
 }
 
 // tcpPair returns the two ends of a connection over loopback.
-func tcpPair() (ours, theirs net.Conn, err error) {
+func tcpPair(_, _ string) (ours, theirs net.Conn, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err

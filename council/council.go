@@ -54,6 +54,7 @@ func Open(o Options) (*Council, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the council: %w", err)
 	}
+	o.State.Join([16]byte{}) // whatever an earlier disk had: it is as new as the log
 	c := &Council{o: o, id: id, own: own, ready: make(chan struct{})}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.pool = newPool(c.connect)
@@ -65,6 +66,7 @@ func Open(o Options) (*Council, error) {
 	if own.council != ([16]byte{}) {
 		if c.seat, err = c.sit(own); err != nil {
 			c.close()
+			c.counts.close()
 			return nil, fmt.Errorf("open the council: %w", err)
 		}
 	}
@@ -111,7 +113,7 @@ func (c *Council) Close() error {
 	c.close()
 	c.moving.Lock()
 	c.mu.Lock()
-	s := c.seat
+	s, again := c.seat, c.shut
 	c.seat, c.shut = nil, true
 	c.mu.Unlock()
 	c.moving.Unlock()
@@ -120,7 +122,10 @@ func (c *Council) Close() error {
 		s.close()
 	}
 	c.running.Wait()
-	c.o.State.Revoke()
+	if !again {
+		c.counts.close()
+		c.o.State.Revoke()
+	}
 	return nil
 }
 

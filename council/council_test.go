@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"rookery/object"
+	"rookery/purge"
 )
 
-// TestPurge brings purges through every node of councils of many sizes.
-func TestPurge(t *testing.T) {
+// TestAPurgeThroughAnyNodeIsOnAll brings purges through every node of councils of many sizes.
+func TestAPurgeThroughAnyNodeIsOnAll(t *testing.T) {
 	for _, size := range []struct{ nodes, voters int }{{1, 1}, {2, 1}, {3, 3}, {5, 5}, {7, 5}} {
 		t.Run(fmt.Sprint(size.nodes, " nodes"), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
@@ -38,7 +39,7 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-func TestIDs(t *testing.T) {
+func TestAnIDIsOnePurge(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		w.settle(3)
@@ -65,5 +66,67 @@ func TestIDs(t *testing.T) {
 		if _, err := nodes[0].Progress(t.Context(), "y"); !errors.Is(err, ErrUnknown) {
 			t.Errorf("an unknown id: %v", err)
 		}
+	})
+}
+
+// TestManyPurgesAtOnce brings a batch as events of S3 come: all under one number,
+// but those whose ids are others'.
+func TestManyPurgesAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(3)
+		w.settle(3)
+		w.purge(nodes[0], "17", time.Second)
+		var orders []purge.Order
+		for i := range 1000 {
+			orders = append(orders, order(fmt.Sprint(i), fmt.Sprint("name ", i)))
+		}
+		reports, err := nodes[1].PurgeMany(t.Context(), orders, time.Second)
+		if !errors.Is(err, ErrConflict) || len(reports) != len(orders) {
+			t.Fatalf("%d reports, %v", len(reports), err)
+		}
+		for i, r := range reports {
+			switch {
+			case (r == nil) != (i == 17):
+				t.Fatalf("report %d is %+v", i, r)
+			case r == nil:
+				continue
+			}
+			w.promise(r)
+			if r.ID != orders[i].ID || r.Number != reports[0].Number || nodes[2].floor(fmt.Sprint("name ", i)) != r.Number {
+				t.Fatalf("report %d is %+v; the first %+v", i, r, reports[0])
+			}
+		}
+	})
+}
+
+// TestTooManyFloors has the oldest floors of a bucket forgotten, on every node
+// alike: what was noted before is no longer believed.
+func TestTooManyFloors(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.tune = func(o *Options) { o.MaxFloors = 100 }
+		nodes := w.start(3)
+		w.settle(3)
+		before := nodes[0].state.Note()
+		for i := range 12 {
+			var orders []purge.Order
+			for j := range 10 {
+				orders = append(orders, order(fmt.Sprint(i, " ", j), fmt.Sprint("name ", i, " ", j)))
+			}
+			if _, err := nodes[i%3].PurgeMany(t.Context(), orders, time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		key := object.Key{Bucket: "b", Name: "untouched"}
+		if v := nodes[0].state.Judge(key, nil, before); v != purge.Alive {
+			t.Fatalf("before the trim it is %v", v)
+		}
+		w.until("the trim on all nodes", time.Minute, func() bool {
+			for _, n := range nodes {
+				if n.state.AllFloors() > 60 || n.state.Judge(key, nil, before) != purge.Suspect {
+					return false
+				}
+			}
+			return true
+		})
 	})
 }

@@ -150,7 +150,7 @@ func decodeAny(b []byte) ([]purge.Order, error) {
 // Bounds of one entry: what fits goes in together.
 const (
 	maxEntryOrders = 1000
-	maxEntryBytes  = 1 << 20
+	maxEntryBytes  = 256 << 10
 )
 
 // sizeOf bounds what an order adds to an entry.

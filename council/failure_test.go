@@ -11,9 +11,9 @@ import (
 	"rookery/purge"
 )
 
-// TestLeaderLost kills the leader while purges go through another node: each gets
+// TestPurgesOutliveTheirLeader kills the leader while purges go through another node: each gets
 // one number and completes.
-func TestLeaderLost(t *testing.T) {
+func TestPurgesOutliveTheirLeader(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		leader := w.settle(3)
@@ -57,9 +57,9 @@ func TestLeaderLost(t *testing.T) {
 	})
 }
 
-// TestNoQuorum keeps a purge on the disk of the node that was asked, over its
+// TestWithoutAQuorumAPurgeIsKept keeps a purge on the disk of the node that was asked, over its
 // restart, and brings it once there is a quorum.
-func TestNoQuorum(t *testing.T) {
+func TestWithoutAQuorumAPurgeIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		w.settle(3)
@@ -100,8 +100,8 @@ func TestNoQuorum(t *testing.T) {
 	})
 }
 
-// TestAway brings a node back that was away for longer than the log is kept.
-func TestAway(t *testing.T) {
+// TestANodeLongAwayIsRight brings a node back that was away for longer than the log is kept.
+func TestANodeLongAwayIsRight(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.SnapshotEvery, o.KeepEntries = 16, 4 }
 		nodes := w.start(4)
@@ -135,15 +135,15 @@ func TestAway(t *testing.T) {
 	})
 }
 
-// TestLostDisk has a voter return without its disk: it is another member, and what
+// TestALostDiskTakesItsVoteAlong has a voter return without its disk: it is another member, and what
 // it had voted counts for nothing.
-func TestLostDisk(t *testing.T) {
+func TestALostDiskTakesItsVoteAlong(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		leader := w.settle(3)
 		lost := nodes[(slices.Index(nodes, leader)+1)%3]
 		w.purge(leader, "before", time.Second)
-		old := lost.id
+		old := lost.ID()
 		w.stop(lost)
 		lost.disk = newDisk()
 		w.open(lost)
@@ -152,7 +152,7 @@ func TestLostDisk(t *testing.T) {
 		}
 		took := w.until("a vote for the new disk and none for the old one", 10*time.Second, func() bool {
 			s, err := leader.present()
-			return err == nil && votes(s, lost.id) && !votes(s, old) && lost.id != old
+			return err == nil && votes(s, lost.ID()) && !votes(s, old) && lost.ID() != old
 		})
 		t.Logf("it votes again after %v", took)
 		w.settle(3)
@@ -171,9 +171,9 @@ func votes(s *seat, id string) bool {
 	return slices.Contains((&view{members: s.members()}).voters(), id)
 }
 
-// TestCouncilNew begins a council anew when the old one's voters have lost their
+// TestANewCouncilAfterALostQuorum begins a council anew when the old one's voters have lost their
 // disks.
-func TestCouncilNew(t *testing.T) {
+func TestANewCouncilAfterALostQuorum(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(5)
 		w.settle(5)
@@ -219,14 +219,24 @@ func TestCouncilNew(t *testing.T) {
 	})
 }
 
-// TestOldCouncilAlive keeps its members from a new council that somebody begins.
-func TestOldCouncilAlive(t *testing.T) {
+// TestALivingCouncilKeepsItsMembers keeps its members from a new council that somebody begins.
+func TestALivingCouncilKeepsItsMembers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		w.settle(3)
+		if err := nodes[3].Found(t.Context()); !errors.Is(err, ErrLeader) {
+			t.Fatalf("a new council while the old one has a leader: %v", err)
+		}
+		w.split("n-3", "n-0 n-1 n-2")
+		w.until("the node has no leader", time.Minute, func() bool { return nodes[3].Status().Leader == "" })
+		began := time.Now()
 		if err := nodes[3].Found(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		if took := time.Since(began); took < margin(testLease) {
+			t.Errorf("founded after %v, while leases of the old council may run", took)
+		}
+		w.split()
 		time.Sleep(time.Minute)
 		for _, n := range nodes[:3] {
 			if s := n.Status(); s.ID == nodes[3].Status().ID || len(s.Members) != 4 || !n.leased() {
@@ -243,8 +253,8 @@ func TestOldCouncilAlive(t *testing.T) {
 	})
 }
 
-// TestColdStart starts all nodes anew, with other addresses.
-func TestColdStart(t *testing.T) {
+// TestAllNodesStartWithOtherAddresses starts all nodes anew, with other addresses.
+func TestAllNodesStartWithOtherAddresses(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		w.settle(3)
@@ -267,8 +277,8 @@ func TestColdStart(t *testing.T) {
 	})
 }
 
-// TestReusedAddress gives a dead node's address to another: it answers for nobody.
-func TestReusedAddress(t *testing.T) {
+// TestAReusedAddressAnswersForNobody gives a dead node's address to another: it answers for nobody.
+func TestAReusedAddressAnswersForNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		leader := w.settle(3)
@@ -279,7 +289,7 @@ func TestReusedAddress(t *testing.T) {
 		w.change(func() { w.forgotten = dead.name }) // gossip still says that it is alive
 		w.open(stranger)
 		s, _ := leader.present()
-		_, err := leader.connect(t.Context(), dead.id, hello{line: lineRaft, council: s.own.council})
+		_, err := leader.connect(t.Context(), dead.ID(), hello{line: lineRaft, council: s.own.council})
 		if !errors.Is(err, errOtherNode) {
 			t.Errorf("another node at the address: %v", err)
 		}
@@ -290,9 +300,9 @@ func TestReusedAddress(t *testing.T) {
 	})
 }
 
-// TestDiskFails takes a node's disk away and gives it back: no lease meanwhile, no
+// TestAFailingDiskMakesANodeSilent takes a node's disk away and gives it back: no lease meanwhile, no
 // crash, and nothing forgotten.
-func TestDiskFails(t *testing.T) {
+func TestAFailingDiskMakesANodeSilent(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		leader := w.settle(3)
@@ -311,6 +321,96 @@ func TestDiskFails(t *testing.T) {
 		w.settle(3)
 		if leader.floor("x") == 0 {
 			t.Error("the floor has not come")
+		}
+	})
+}
+
+// TestAHungLeaderIsReplaced freezes the leader, as a stopped process: connections
+// to it stay, and are silent. The others have another before their leases end, and
+// what the frozen one still has to say when it wakes is no lease.
+func TestAHungLeaderIsReplaced(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(3)
+		leader := w.settle(3)
+		time.Sleep(10 * time.Second)
+		thaw := w.freeze(leader)
+		var r *Report
+		began := time.Now()
+		for time.Since(began) < 20*time.Second {
+			for _, n := range nodes {
+				if n != leader && !n.leased() {
+					t.Fatalf("%s has no lease %v after the leader was frozen", n.name, time.Since(began))
+				}
+			}
+			if time.Since(began) > 100*time.Millisecond && r == nil {
+				n := nodes[(slices.Index(nodes, leader)+1)%3]
+				r, _ = n.Purge(t.Context(), order("x", "x"), 0)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if leader.leased() {
+			t.Fatal("the frozen leader holds a lease")
+		}
+		w.until("the purge is complete", 30*time.Second, func() bool {
+			r, _ = nodes[(slices.Index(nodes, leader)+1)%3].Progress(t.Context(), "x")
+			return r != nil && r.Complete
+		})
+		thaw()
+		for range 200 {
+			w.promise(r)
+			time.Sleep(10 * time.Millisecond)
+		}
+		w.settle(3)
+		w.promise(r)
+	})
+}
+
+// TestAnEvenSplit splits four nodes in two: the side with two of the three votes
+// goes on, the other keeps purges, and no promise is broken on either.
+func TestAnEvenSplit(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(4)
+		w.settle(3)
+		w.split("n-0 n-1", "n-2 n-3")
+		r, err := nodes[0].Purge(t.Context(), order("x", "x"), time.Minute)
+		if err != nil || r.Number == 0 {
+			t.Fatalf("on the larger side: %+v, %v", r, err)
+		}
+		w.promise(r)
+		other, err := nodes[3].Purge(t.Context(), order("y", "y"), 0)
+		if err != nil || other.Number != 0 {
+			t.Fatalf("on the smaller side: %+v, %v", other, err)
+		}
+		w.split()
+		w.settle(3)
+		w.until("both are on all nodes", time.Minute, func() bool {
+			for _, n := range nodes {
+				if n.floor("x") == 0 || n.floor("y") == 0 {
+					return false
+				}
+			}
+			return true
+		})
+	})
+}
+
+// TestADiskLostByARunningProcess opens the council again, over an empty disk and
+// the state that there was: the node knows of purges what its new log tells it.
+func TestADiskLostByARunningProcess(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(3)
+		leader := w.settle(3)
+		lost := nodes[(slices.Index(nodes, leader)+1)%3]
+		w.purge(leader, "x", time.Second)
+		w.stop(lost)
+		lost.disk, lost.lives = newDisk(), true
+		w.open(lost)
+		if note := lost.state.Note(); note != (object.Note{}) || lost.floor("x") != 0 || lost.leased() {
+			t.Errorf("without a log it knows of %+v", note)
+		}
+		w.settle(3)
+		if lost.floor("x") != leader.floor("x") {
+			t.Errorf("the floor is %d, and %d elsewhere", lost.floor("x"), leader.floor("x"))
 		}
 	})
 }

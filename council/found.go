@@ -54,7 +54,7 @@ func (c *Council) mayFound() bool {
 }
 
 // Found starts a new council, with this node as its only voter, when the old one
-// has lost its quorum for good. The nodes of the old one join it, unless they hear
+// has lost its quorum for good; ErrLeader if it has not. The nodes of the old one join it, unless they hear
 // from a leader there; what they hold is confirmed by S3 before it is used. It
 // takes as long as a lease may still run that the old council has granted.
 func (c *Council) Found(ctx context.Context) error {
@@ -63,6 +63,8 @@ func (c *Council) Found(ctx context.Context) error {
 	rand.Read(a.council[:]) // never fails
 	s, err := c.present()
 	switch {
+	case err == nil && s.leader() != "":
+		return ErrLeader
 	case err == nil:
 		from = s.own.council
 		_, largest := s.machine.leases()
@@ -131,7 +133,7 @@ func (c *Council) invited(before []byte) error {
 	case !a.follows(s.own.council):
 		return errOtherCouncil
 	case s.heard():
-		return errors.New("this node's council has a leader")
+		return ErrLeader
 	default:
 		from = s.own.council
 	}

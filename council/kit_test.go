@@ -101,11 +101,12 @@ type world struct {
 	conns   map[net.Conn][2]string
 	changed chan struct{}
 	tune    func(*Options)
-	wire    func() (ours, theirs net.Conn, err error)
+	wire    func(from, to string) (ours, theirs net.Conn, err error)
 	// forgotten is a node that is dead and of which gossip says that it is alive.
 	forgotten string
 	served    sync.WaitGroup
-	after     func() // when all nodes are closed
+	after     func()                   // when all nodes are closed
+	thawed    map[string]chan struct{} // closed when a node that is frozen no longer is
 }
 
 type node struct {
@@ -114,6 +115,8 @@ type node struct {
 	disk    *memDisk
 	state   *purge.State
 	address string
+	set     *metrics.Set
+	lives   bool // its process does, when it is closed and opened
 
 	// The world's mu guards what follows.
 	up, draining bool
@@ -130,15 +133,58 @@ const (
 func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, nodes: map[string]*node{}, cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{},
-		changed: make(chan struct{}), wire: pipePair, after: func() {},
+		changed: make(chan struct{}), after: func() {}, thawed: map[string]chan struct{}{},
 	}
+	w.wire = w.pipe
 	t.Cleanup(w.close)
 	return w
 }
 
-func pipePair() (ours, theirs net.Conn, err error) {
-	ours, theirs = net.Pipe()
+// pipe is a connection on which nothing moves while a node at either end is
+// frozen: it is there, and silent, as one to a stopped process.
+func (w *world) pipe(from, to string) (ours, theirs net.Conn, err error) {
+	ours, a := net.Pipe()
+	b, theirs := net.Pipe()
+	pump := func(from net.Conn, to net.Conn, names ...string) {
+		defer from.Close()
+		defer to.Close()
+		buffer := make([]byte, 4096)
+		for {
+			n, err := from.Read(buffer)
+			if err != nil {
+				return
+			}
+			for _, name := range names {
+				w.mu.Lock()
+				thawed := w.thawed[name]
+				w.mu.Unlock()
+				if thawed != nil {
+					<-thawed
+				}
+			}
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}
+	go pump(a, b, from, to)
+	go pump(b, a, from, to)
 	return ours, theirs, nil
+}
+
+// freeze stops all that a node sends and is sent, until the returned function is
+// called.
+func (w *world) freeze(n *node) (thaw func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	thawed := make(chan struct{})
+	w.thawed[n.name] = thawed
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.thawed, n.name)
+		close(thawed)
+	}
 }
 
 func (w *world) close() {
@@ -189,6 +235,10 @@ func (w *world) open(n *node, tune ...func(*Options)) {
 		level = slog.LevelDebug
 	}
 	state := purge.NewState()
+	set := metrics.NewSet()
+	if n.lives { // the same process
+		state, set = n.state, n.set
+	}
 	o := Options{
 		Name: n.name, Disk: n.disk, State: state, Lease: testLease, Heartbeat: testHeartbeat,
 		Directory: func() []Member { return w.directory(n.name) },
@@ -203,7 +253,7 @@ func (w *world) open(n *node, tune ...func(*Options)) {
 		Dial: func(ctx context.Context, name, address string) (net.Conn, error) {
 			return w.dial(ctx, n.name, name, address)
 		},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", n.name), Metrics: metrics.NewSet(),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", n.name), Metrics: set,
 	}
 	if w.tune != nil {
 		w.tune(&o)
@@ -211,7 +261,7 @@ func (w *world) open(n *node, tune ...func(*Options)) {
 	for _, f := range tune {
 		f(&o)
 	}
-	w.change(func() { n.up, n.draining, n.state = true, false, state })
+	w.change(func() { n.up, n.draining, n.state, n.set = true, false, state, set })
 	c, err := Open(o)
 	if err != nil {
 		w.t.Fatalf("open %s: %v", n.name, err)
@@ -276,14 +326,15 @@ func (w *world) dial(ctx context.Context, from, name, address string) (net.Conn,
 		}
 		return nil, errors.New("no answer from " + name)
 	}
-	ours, theirs, err := w.wire()
+	serve := to.ServeConn
+	ours, theirs, err := w.wire(from, to.name)
 	if err != nil {
 		w.mu.Unlock()
 		return nil, err
 	}
 	w.conns[ours], w.conns[theirs] = [2]string{from, to.name}, [2]string{from, to.name}
 	w.mu.Unlock()
-	w.served.Go(func() { to.ServeConn(theirs, from) })
+	w.served.Go(func() { serve(theirs, from) })
 	return ours, nil
 }
 

@@ -87,12 +87,17 @@ func (s *seat) grant(ctx context.Context, id string) (tick, error) {
 	if f == nil {
 		return tick{}, errNotLeader
 	}
+	answered, err := f.ask(id, s)
+	if err != nil {
+		return tick{}, err
+	}
+	defer answered()
 	got := s.ticks.next(ctx)
 	switch {
 	case got.err != nil:
 		return tick{}, got.err
 	case !f.grant(id, s):
-		return tick{}, errNotMember
+		return tick{}, errNotLeader
 	}
 	return got, nil
 }
@@ -115,7 +120,8 @@ func (s *seat) keepLease() {
 // askLease asks the leader for a lease, which runs from before the question was
 // sent, and begins once all that the leader's tick follows is in place here.
 func (s *seat) askLease() error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.c.o.Lease)
+	// A leader that is silent is given up while the present lease still runs.
+	ctx, cancel := context.WithTimeout(s.ctx, s.c.o.Lease/2)
 	defer cancel()
 	sent := s.c.o.Now()
 	got, err := s.requestLease(ctx)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestLeaseExpires cuts a node off: its lease ends in time, and purges complete
+// TestAPurgeWaitsForALeaseToEnd cuts a node off: its lease ends in time, and purges complete
 // when it has, not before.
-func TestLeaseExpires(t *testing.T) {
+func TestAPurgeWaitsForALeaseToEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
@@ -51,9 +51,9 @@ func TestLeaseExpires(t *testing.T) {
 	})
 }
 
-// TestLeaseFromRequest has a tick take long: the lease runs from when the question
+// TestALeaseRunsFromItsRequest has a tick take long: the lease runs from when the question
 // was sent.
-func TestLeaseFromRequest(t *testing.T) {
+func TestALeaseRunsFromItsRequest(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.Lease = time.Minute } // nobody else asks for 12 s
 		nodes := w.start(2)
@@ -74,9 +74,9 @@ func TestLeaseFromRequest(t *testing.T) {
 	})
 }
 
-// TestTickFollowsRequest shows that what is granted is a tick proposed after the
+// TestATickFollowsTheRequest shows that what is granted is a tick proposed after the
 // request came: purges that were committed before it are below its number.
-func TestTickFollowsRequest(t *testing.T) {
+func TestATickFollowsTheRequest(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(3)
 		leader := w.settle(3)
@@ -86,7 +86,7 @@ func TestTickFollowsRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := l.grant(t.Context(), nodes[2].id)
+			got, err := l.grant(t.Context(), nodes[2].ID())
 			if err != nil || got.number <= r.Number || got.lease != testLease {
 				t.Fatalf("after purge %d: %+v, %v", r.Number, got, err)
 			}
@@ -105,7 +105,7 @@ func TestOneTickServesMany(t *testing.T) {
 		done := make(chan error)
 		for range 500 {
 			go func() {
-				_, err := l.grant(t.Context(), leader.id)
+				_, err := l.grant(t.Context(), leader.ID())
 				done <- err
 			}()
 		}
@@ -120,15 +120,15 @@ func TestOneTickServesMany(t *testing.T) {
 	})
 }
 
-// TestRemovedHasNoLease removes a member: it is granted nothing from then on.
-func TestRemovedHasNoLease(t *testing.T) {
+// TestARemovedMemberHasNoLease removes a member: it is granted nothing from then on.
+func TestARemovedMemberHasNoLease(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
 		l, _ := leader.present()
 		gone := nodes[3]
 		f := l.office.Load()
-		if f.bar(gone.id, time.Now(), testLease) {
+		if f.bar(gone.ID(), time.Now(), testLease) {
 			t.Fatal("a member that holds a lease may be removed")
 		}
 		if err := leader.Forget(t.Context(), gone.name); !errors.Is(err, ErrAlive) {
@@ -142,7 +142,7 @@ func TestRemovedHasNoLease(t *testing.T) {
 		if took := time.Since(began); took < testLease/2 || took > margin(testLease)+testHeartbeat {
 			t.Errorf("it was removed after %v", took)
 		}
-		if got, err := l.grant(t.Context(), gone.id); !errors.Is(err, errNotMember) {
+		if got, err := l.grant(t.Context(), gone.ID()); !errors.Is(err, errNotMember) {
 			t.Errorf("a removed member is granted %+v, %v", got, err)
 		}
 		if err := leader.Forget(t.Context(), gone.name); !errors.Is(err, ErrNoMember) {
@@ -160,9 +160,9 @@ func TestRemovedHasNoLease(t *testing.T) {
 	})
 }
 
-// TestShorterLease changes the length of leases while longer ones run: purges wait
+// TestAShorterLeaseWaitsForLongerOnes changes the length of leases while longer ones run: purges wait
 // for the longest, and so does whoever removes a member.
-func TestShorterLease(t *testing.T) {
+func TestAShorterLeaseWaitsForLongerOnes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.Lease = 30 * time.Second }
 		nodes := w.start(4)
@@ -196,9 +196,9 @@ func TestShorterLease(t *testing.T) {
 	})
 }
 
-// TestNewLeaderRemovesNobody shows that a leader counts what others have granted:
+// TestANewLeaderWaitsForTheLeasesOfTheOld shows that a leader counts what others have granted:
 // it removes nobody before their leases have ended.
-func TestNewLeaderRemovesNobody(t *testing.T) {
+func TestANewLeaderWaitsForTheLeasesOfTheOld(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		nodes := w.start(4)
 		leader := w.settle(3)
@@ -219,6 +219,65 @@ func TestNewLeaderRemovesNobody(t *testing.T) {
 		}
 		if !held || nodes[3].leased() {
 			t.Errorf("leased before the removal: %v, after it: %v", held, nodes[3].leased())
+		}
+	})
+}
+
+// TestWhoHasAskedMayHoldALease has a member ask for a lease, and a purge committed after
+// the tick and before the answer: whoever waits for the purge waits for the member.
+func TestWhoHasAskedMayHoldALease(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(4)
+		leader := w.settle(3)
+		gone := nodes[3]
+		w.stop(gone)
+		time.Sleep(2 * testLease)
+		l, _ := leader.present()
+		f := l.office.Load()
+		leaseless := func() bool { return slices.Contains(l.standing(f).Leaseless, gone.ID()) }
+		if !leaseless() {
+			t.Fatal("a member that has long been gone may hold a lease")
+		}
+		leader.disk.slow(time.Second)
+		granted := make(chan error)
+		go func() {
+			_, err := l.grant(t.Context(), gone.ID())
+			granted <- err
+		}()
+		time.Sleep(500 * time.Millisecond)
+		if leaseless() || f.bar(gone.ID(), time.Now(), testLease) {
+			t.Error("a member whose request is under way is taken for leaseless")
+		}
+		if err := <-granted; err != nil {
+			t.Fatal(err)
+		}
+		if leaseless() {
+			t.Error("a member that was granted a lease is taken for leaseless")
+		}
+	})
+}
+
+// TestALeaderKnowsWhatWasGrantedBefore restarts the only voter: until it has
+// applied its log again it does not know how long leases may run, and removes nobody.
+func TestALeaderKnowsWhatWasGrantedBefore(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.tune = func(o *Options) { o.Lease = 30 * time.Second }
+		nodes := w.start(2)
+		w.settle(1)
+		w.split("n-0", "n-1")
+		w.stop(nodes[0])
+		nodes[0].disk.slow(300 * time.Millisecond)
+		w.open(nodes[0])
+		var err error
+		w.until("the other is removed", 2*time.Minute, func() bool {
+			held := nodes[1].leased()
+			if err = nodes[0].Forget(t.Context(), "n-1"); err == nil && held && nodes[1].leased() {
+				t.Fatal("a member that holds a lease was removed")
+			}
+			return err == nil
+		})
+		if nodes[1].leased() {
+			t.Error("a removed member holds a lease")
 		}
 	})
 }

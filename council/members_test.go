@@ -10,9 +10,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// TestVoterReplaced kills a voter of five among seven nodes: after a minute another
+// TestAVoterLongGoneIsReplacedAndForgotten kills a voter of five among seven nodes: after a minute another
 // votes, and later it is forgotten.
-func TestVoterReplaced(t *testing.T) {
+func TestAVoterLongGoneIsReplacedAndForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.ForgetAfter = 3 * time.Minute }
 		nodes := w.start(7)
@@ -40,8 +40,8 @@ func TestVoterReplaced(t *testing.T) {
 	})
 }
 
-// TestForgottenVoter leaves two of three nodes for good: one of them votes.
-func TestForgottenVoter(t *testing.T) {
+// TestOneOfTwoThatAreLeftVotes leaves two of three nodes for good: one of them votes.
+func TestOneOfTwoThatAreLeftVotes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.ForgetAfter = 3 * time.Minute }
 		nodes := w.start(3)
@@ -59,9 +59,9 @@ func TestForgottenVoter(t *testing.T) {
 	})
 }
 
-// TestLeave drains every node of three and of nine, one after the other, as a
+// TestARollingRestartKeepsTheCouncil drains every node of three and of nine, one after the other, as a
 // rolling restart does, with their disks and without.
-func TestLeave(t *testing.T) {
+func TestARollingRestartKeepsTheCouncil(t *testing.T) {
 	for _, test := range []struct {
 		nodes, voters int
 		lose          bool
@@ -109,9 +109,9 @@ func (w *world) leave(n *node) {
 	}
 }
 
-// TestScale grows a council from 3 to 9 nodes and shrinks it to 3 again while
+// TestFromThreeToNineAndBack grows a council from 3 to 9 nodes and shrinks it to 3 again while
 // purges go on.
-func TestScale(t *testing.T) {
+func TestFromThreeToNineAndBack(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tune = func(o *Options) { o.ForgetAfter = 3 * time.Minute }
 		nodes := w.start(3)
@@ -136,8 +136,8 @@ func TestScale(t *testing.T) {
 	})
 }
 
-// TestFounder founds once, when all are there and nobody has a council.
-func TestFounder(t *testing.T) {
+// TestOnlyTheFounderFoundsAndOnce founds once, when all are there and nobody has a council.
+func TestOnlyTheFounderFoundsAndOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.add("n-0"), w.add("n-1")
 		a.known, b.known = true, true
@@ -165,8 +165,8 @@ func TestFounder(t *testing.T) {
 	})
 }
 
-// TestAlone is a node without peers.
-func TestAlone(t *testing.T) {
+// TestANodeAloneIsItsCouncil is a node without peers.
+func TestANodeAloneIsItsCouncil(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		n := w.add("only")
 		alone := func(o *Options) { o.Alone, o.Dial, o.Directory = true, nil, nil }

@@ -16,7 +16,8 @@ type office struct {
 	// far as how long their leases may run.
 	open atomic.Bool
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex     // guards all below
+	asking   map[string]int // requests for a lease that are not answered yet
 	granted  map[string]time.Time
 	removing map[string]bool
 	gone     map[string]time.Time // since when a member is not there
@@ -30,7 +31,7 @@ func (s *seat) watchOffice(notify <-chan bool) {
 			var now *office
 			if leads {
 				now = &office{
-					since: s.c.o.Now(), granted: map[string]time.Time{},
+					since: s.c.o.Now(), asking: map[string]int{}, granted: map[string]time.Time{},
 					removing: map[string]bool{}, gone: map[string]time.Time{},
 				}
 			}
@@ -45,12 +46,31 @@ func (s *seat) watchOffice(notify <-chan bool) {
 	}
 }
 
-// grant notes that a member is granted a lease now; false if it may have none.
-// members are looked at under the lock, as remove does.
+// ask notes that a member has asked for a lease, and returns what ends that; an
+// error if it is none, or is being removed. It is noted before the tick is
+// proposed: a purge that is committed between the tick and the grant must wait for
+// the member, and nobody removes it meanwhile.
+func (f *office) ask(id string, s *seat) (answered func(), err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.removing[id] || !memberOf(s.members(), id) {
+		return nil, errNotMember
+	}
+	f.asking[id]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.asking[id]--; f.asking[id] == 0 {
+			delete(f.asking, id)
+		}
+	}, nil
+}
+
+// grant notes that a member is granted a lease now; false if this office has ended.
 func (f *office) grant(id string, s *seat) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.removing[id] || s.office.Load() != f || !memberOf(s.members(), id) {
+	if s.office.Load() != f {
 		return false
 	}
 	f.granted[id] = s.c.o.Now()
@@ -60,6 +80,9 @@ func (f *office) grant(id string, s *seat) bool {
 // leaseless reports whether a member can hold no lease: this leader has granted it
 // none for longer than any runs, and neither can an earlier one have. mu is held.
 func (f *office) leaseless(id string, now time.Time, largest time.Duration) bool {
+	if f.asking[id] > 0 {
+		return false
+	}
 	last := f.since
 	if g, ok := f.granted[id]; ok {
 		last = g

@@ -63,7 +63,7 @@ type Options struct {
 	Dial func(ctx context.Context, node, address string) (net.Conn, error)
 
 	// SnapshotEvery and KeepEntries are after how many entries the log is cut, and
-	// how many stay for those who are a little late. Default 8192 each.
+	// how many stay for those who are a little late. Default 4096 and 2048.
 	SnapshotEvery, KeepEntries uint64
 
 	// MaxFloors is how many floors there may be before the leader has the oldest of
@@ -96,7 +96,7 @@ func (o *Options) complete() error {
 	o.ForgetAfter = fallback(o.ForgetAfter, time.Hour)
 	o.ReplaceAfter = fallback(o.ReplaceAfter, time.Minute)
 	o.Heartbeat = fallback(o.Heartbeat, time.Second)
-	o.SnapshotEvery, o.KeepEntries = fallback(o.SnapshotEvery, 8192), fallback(o.KeepEntries, 8192)
+	o.SnapshotEvery, o.KeepEntries = fallback(o.SnapshotEvery, 4096), fallback(o.KeepEntries, 2048)
 	o.MaxFloors = fallback(o.MaxFloors, 200_000)
 	return nil
 }

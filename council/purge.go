@@ -117,6 +117,8 @@ func (s *seat) bring(ctx context.Context, batch []purge.Order) (*answer, error) 
 
 // send gives entries to the leader, which may be this node.
 func (s *seat) send(ctx context.Context, entries [][]byte) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.c.o.patience()/2) // there may be another leader
+	defer cancel()
 	switch leader := s.leader(); leader {
 	case "":
 		return nil, errNotLeader

@@ -71,6 +71,8 @@ var (
 	ErrNoCouncil = errors.New("no council")
 	// ErrNoMember: no member of the council has that name.
 	ErrNoMember = errors.New("no such member")
+	// ErrLeader: the council has a leader, and so needs no other council.
+	ErrLeader = errors.New("the council has a leader")
 	// ErrAlive: the member is there, and would be added again at once.
 	ErrAlive = errors.New("the member is alive")
 )

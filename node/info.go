@@ -30,7 +30,7 @@ func (n *Node) keepInfo(key object.Key, info *object.Info) bool {
 	old, ok := n.store.Info(key)
 	var err error
 	if ok && sameInfo(&old, info) {
-		err = n.store.Renew(key, info.Version, info.Validated)
+		err = n.store.Renew(key, info.Version, info.Validated, info.Note)
 	} else {
 		err = n.store.PutInfo(key, info)
 	}
@@ -58,10 +58,10 @@ func (n *Node) putHot(key object.Key, info *object.Info, body []byte) {
 	}
 }
 
-// sameInfo reports whether two infos promise the same but for when they were
-// confirmed. Without a strong ETag nothing is the same (RFC 9110 §8.8.1).
+// sameInfo reports whether two infos promise the same but for when, and under which
+// purges, they were confirmed. Without a strong ETag nothing is the same (RFC 9110 §8.8.1).
 func sameInfo(a, b *object.Info) bool {
-	return sameVersion(a, b) && a.Note == b.Note && a.Replica == b.Replica && slices.Equal(a.Header, b.Header)
+	return sameVersion(a, b) && a.Replica == b.Replica && slices.Equal(a.Header, b.Header)
 }
 
 // sameVersion reports whether b confirms a: an equal strong ETag and an equal

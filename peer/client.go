@@ -21,7 +21,8 @@ import (
 type ClientOptions struct {
 	Self        string // this node's name
 	Identity    *Identity
-	Fingerprint string // of the ring's fixed parameters; nodes that differ do not read from each other
+	Fingerprint string          // of the ring's fixed parameters; nodes that differ do not read from each other
+	CouncilID   func() [16]byte // as the server's
 	// Resolve returns the address ("host:port") of a node's peer listener; false
 	// if the node is not known (any more). It must not block.
 	Resolve func(node string) (addr string, ok bool)
@@ -72,6 +73,7 @@ func NewClient(o ClientOptions) *Client {
 	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
 	o.MaxIdlePerNode = cmp.Or(o.MaxIdlePerNode, 64)
+	o.CouncilID = orNone(o.CouncilID)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.Metrics = privateSet(o.Metrics)
 	if o.Now == nil {
@@ -82,7 +84,7 @@ func NewClient(o ClientOptions) *Client {
 	}
 	c := &Client{
 		opts:     o,
-		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout),
+		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout, o.CouncilID),
 		refusals: newRefusals(o.Now, o.Log),
 		buffers:  newBuffers(0, "client", o.Metrics),
 		vitals:   newVitals(o.Now, o.Log, o.Metrics),

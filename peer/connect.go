@@ -79,9 +79,10 @@ func (c *Client) sayHello(conn *conn) error {
 	buf := c.buffers.get()
 	defer c.buffers.put(buf)
 	self := hello{
-		protocol: Protocol, minProtocol: MinProtocol,
+		protocol: Protocol, minProtocol: MinProtocol, council: c.opts.CouncilID(),
 		name: c.opts.Self, want: conn.node, fingerprint: c.opts.Fingerprint,
 	}
+	conn.council = self.council
 	frame := endFrame(self.append(beginFrame(buf[:0], frameHello)), 0)
 	if _, err := conn.Write(frame); err != nil {
 		return err

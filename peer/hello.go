@@ -72,12 +72,13 @@ const (
 	refusedStranger    // the client is no member
 	refusedFingerprint // the rings differ
 	refusedCertificate // no trust; never sent, for without trust there is no hello
+	refusedCouncil     // they belong to two councils, whose purges know nothing of each other
 	reasons
 )
 
 // reasonNames are the values of the metrics' label and the words of the log.
 var reasonNames = [reasons]string{
-	"none", "malformed", "protocol", "name", "wrong_node", "not_a_member", "fingerprint", "certificate",
+	"none", "malformed", "protocol", "name", "wrong_node", "not_a_member", "fingerprint", "certificate", "council",
 }
 
 func (r reason) String() string {
@@ -95,8 +96,20 @@ func judge(self, other *hello) reason {
 		return refusedProtocol
 	case other.fingerprint != self.fingerprint:
 		return refusedFingerprint
+	case self.council != other.council && self.council != none && other.council != none:
+		return refusedCouncil
 	}
 	return accepted
+}
+
+// none is the council of a node that has heard from none.
+var none [16]byte
+
+func orNone(council func() [16]byte) func() [16]byte {
+	if council == nil {
+		return func() [16]byte { return none }
+	}
+	return council
 }
 
 // refusal is the error of a node that could be reached but not read from.

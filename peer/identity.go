@@ -12,19 +12,15 @@ import (
 	"time"
 )
 
-// alpn keeps the read protocol apart from anything else that may one day share
-// the peers' port.
+// alpn keeps the read protocol apart from the council's on the peers' port.
 const alpn = "rookery-peer/1"
-
-// councilALPN is the council's protocol, which has its own versions.
-const councilALPN = "rookery-council/1"
 
 // minGossipKeyBytes is the shortest key that gossip itself takes (AES-128).
 const minGossipKeyBytes = 16
 
 var (
 	errWrongName = errors.New("the certificate names another node")
-	errALPN      = errors.New("the other side does not speak " + alpn)
+	errALPN      = errors.New("the other side does not speak the protocol that is wanted")
 )
 
 // nodeName is what a certificate can carry as a DNS name.
@@ -33,6 +29,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9]
 // Identity is a node's certificate and whom it trusts. It is immutable and safe
 // for concurrent use.
 type Identity struct {
+	node     string
 	cert     tls.Certificate
 	roots    *x509.CertPool
 	now      func() time.Time
@@ -64,7 +61,7 @@ func DeriveIdentity(gossipKey []byte, node string, now func() time.Time) (*Ident
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
-	return newIdentity(cert, roots, now), nil
+	return newIdentity(node, cert, roots, now), nil
 }
 
 // LoadIdentity reads a node's identity from PEM files of the operator's own
@@ -92,59 +89,68 @@ func LoadIdentity(certFile, keyFile, caFile, node string) (*Identity, error) {
 	if !names(cert.Leaf, node) {
 		return nil, fmt.Errorf("peer identity: %s: %w: DNS names %q, want %q", certFile, errWrongName, cert.Leaf.DNSNames, node)
 	}
-	return newIdentity(cert, roots, time.Now), nil
+	return newIdentity(node, cert, roots, time.Now), nil
 }
 
-func newIdentity(cert tls.Certificate, roots *x509.CertPool, now func() time.Time) *Identity {
-	return &Identity{cert: cert, roots: roots, now: now, sessions: tls.NewLRUClientSessionCache(0)}
+func newIdentity(node string, cert tls.Certificate, roots *x509.CertPool, now func() time.Time) *Identity {
+	return &Identity{node: node, cert: cert, roots: roots, now: now, sessions: tls.NewLRUClientSessionCache(0)}
 }
 
 // ServerTLS returns the configuration of a listener: TLS 1.3, and only clients
-// with a certificate of the cluster's CA.
+// with a certificate of the cluster's CA. It takes reads and the council.
 func (id *Identity) ServerTLS() *tls.Config {
-	c := id.base()
+	c := id.base(alpn, councilALPN)
 	c.ClientAuth = tls.RequireAndVerifyClientCert
 	c.ClientCAs = id.roots
-	c.NextProtos = []string{alpn, councilALPN}
-	c.VerifyConnection = func(state tls.ConnectionState) error { return checkALPN(state, alpn, councilALPN) }
+	c.VerifyConnection = checkALPN(alpn, councilALPN)
 	return c
 }
 
 // ClientTLS returns the configuration of a connection to node: TLS 1.3, and only
 // with a server whose certificate of the cluster's CA names exactly that node.
-func (id *Identity) ClientTLS(node string) *tls.Config { return id.clientTLS(node, alpn) }
+func (id *Identity) ClientTLS(node string) *tls.Config {
+	c := id.client(node, alpn)
+	c.ClientSessionCache = id.sessions
+	return c
+}
 
-func (id *Identity) clientTLS(node, protocol string) *tls.Config {
-	c := id.base()
-	c.NextProtos = []string{protocol}
+// councilTLS is ClientTLS for the council, whose connections are few and stay.
+func (id *Identity) councilTLS(node string) *tls.Config { return id.client(node, councilALPN) }
+
+func (id *Identity) client(node, protocol string) *tls.Config {
+	c := id.base(protocol)
 	c.RootCAs = id.roots
 	c.ServerName = node
-	c.ClientSessionCache = id.sessions
 	c.VerifyConnection = func(state tls.ConnectionState) error {
 		// Go's own check would let a wildcard stand for any node.
 		if !names(state.PeerCertificates[0], node) {
 			return errWrongName
 		}
-		return checkALPN(state, protocol)
+		return checkALPN(protocol)(state)
 	}
 	return c
 }
 
-func (id *Identity) base() *tls.Config {
+func (id *Identity) base(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{id.cert},
+		NextProtos:   protocols,
 		Time:         id.now,
 		// Small first records help browsers draw; here they cost system calls.
 		DynamicRecordSizingDisabled: true,
 	}
 }
 
-func checkALPN(state tls.ConnectionState, spoken ...string) error {
-	if !slices.Contains(spoken, state.NegotiatedProtocol) {
-		return errALPN
+// checkALPN refuses who speaks none of the protocols: TLS itself lets a side say
+// nothing of its own.
+func checkALPN(protocols ...string) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		if !slices.Contains(protocols, state.NegotiatedProtocol) {
+			return errALPN
+		}
+		return nil
 	}
-	return nil
 }
 
 // names reports whether cert is a certificate of exactly that node.

@@ -12,6 +12,7 @@ import (
 type conn struct {
 	wire
 	node      string
+	council   [16]byte // this node's when the two agreed to read
 	idleSince time.Time
 }
 
@@ -23,6 +24,9 @@ type conn struct {
 type pool struct {
 	maxIdle int           // for each node
 	maxAge  time.Duration // how long a connection may be idle
+	// council is this node's now. A connection that was made under another one is
+	// used no more: the other node may not belong to this one.
+	council func() [16]byte
 
 	mu     sync.Mutex
 	closed bool
@@ -47,9 +51,9 @@ type turn struct {
 	err  error
 }
 
-func newPool(maxIdle int, maxAge time.Duration) *pool {
+func newPool(maxIdle int, maxAge time.Duration, council func() [16]byte) *pool {
 	return &pool{
-		maxIdle: maxIdle, maxAge: maxAge,
+		maxIdle: maxIdle, maxAge: maxAge, council: council,
 		all: make(map[*conn]struct{}), idle: make(map[string][]*conn), queues: make(map[string]*queue),
 	}
 }
@@ -71,12 +75,17 @@ func (p *pool) add(c *conn) bool {
 // ended, well or not.
 func (p *pool) get(ctx context.Context, node string, fresh bool) (*conn, error) {
 	p.mu.Lock()
-	if idle := p.idle[node]; len(idle) > 0 && !fresh {
-		c := idle[len(idle)-1]
-		idle[len(idle)-1] = nil
-		p.idle[node] = idle[:len(idle)-1]
+	c, stale := p.takeIdle(node, fresh)
+	if c != nil {
 		p.mu.Unlock()
 		return c, nil
+	}
+	if len(stale) > 0 {
+		p.mu.Unlock()
+		for _, c := range stale {
+			c.abort()
+		}
+		p.mu.Lock()
 	}
 	q := p.queues[node]
 	if q == nil {
@@ -98,6 +107,25 @@ func (p *pool) get(ctx context.Context, node string, fresh bool) (*conn, error) 
 		p.giveUp(node, mine)
 		return nil, ctx.Err()
 	}
+}
+
+// takeIdle takes the idle connection out that was used last, or, if that one was
+// made under another council, all of them, for the caller to end. mu is held.
+func (p *pool) takeIdle(node string, fresh bool) (c *conn, stale []*conn) {
+	idle := p.idle[node]
+	if len(idle) == 0 || fresh {
+		return nil, nil
+	}
+	if c = idle[len(idle)-1]; c.council == p.council() {
+		idle[len(idle)-1] = nil
+		p.idle[node] = idle[:len(idle)-1]
+		return c, nil
+	}
+	for _, c := range idle {
+		delete(p.all, c)
+	}
+	delete(p.idle, node)
+	return nil, idle
 }
 
 // giveUp takes a waiter out of the queue, and passes on what it got meanwhile.
@@ -151,11 +179,13 @@ func (p *pool) sendAway(node string, err error) {
 // put gives a connection back after a complete answer.
 func (p *pool) put(c *conn, now time.Time) {
 	p.mu.Lock()
-	if c.idleSince = now; p.queues[c.node].serve(turn{conn: c}) {
+	c.idleSince = now
+	current := c.council == p.council()
+	if current && p.queues[c.node].serve(turn{conn: c}) {
 		p.mu.Unlock()
 		return
 	}
-	keep := !p.closed && len(p.idle[c.node]) < p.maxIdle
+	keep := current && !p.closed && len(p.idle[c.node]) < p.maxIdle
 	if keep {
 		p.idle[c.node] = append(p.idle[c.node], c)
 	} else {

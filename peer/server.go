@@ -33,12 +33,18 @@ type ServerOptions struct {
 	Identity    *Identity
 	Self        string // this node's name
 	Fingerprint string // of the ring's fixed parameters
+	// CouncilID returns the council that this node belongs to, zero for none: nodes
+	// of two councils do not read from each other. It must not block. nil: none.
+	CouncilID func() [16]byte
 	// Member reports whether a node of that name belongs to the cluster. It is
 	// asked at each handshake and for each ask, and must not block.
 	Member  func(node string) bool
 	Handler Handler
-	// Council takes over a connection on which another member speaks the council's
-	// protocol, and the name that its certificate proves. nil refuses all.
+	// Council takes over a connection of the council's protocol, and closes it. It
+	// returns when it needs its caller no more, or soon after the connection has
+	// ended; a server that closes ends those that it waits for. node is who calls, as
+	// its certificate proves: whether it is a member is the council's to know. nil:
+	// they are closed.
 	Council func(conn net.Conn, node string)
 
 	MaxConns     int           // connections beyond it are closed at once; 0: 4096
@@ -85,6 +91,7 @@ func Serve(o ServerOptions) *Server {
 	o.beat = cmp.Or(o.beat, beatInterval)
 	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
+	o.CouncilID = orNone(o.CouncilID)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.Metrics = privateSet(o.Metrics)
 	s := &Server{

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -22,8 +21,10 @@ type session struct {
 	secure *tls.Conn
 	below  *gatherer
 	peer   string // the asker's name, once it is known
-	// handedOver: the connection is the council's, and not closed here.
-	handedOver bool
+	// council is this node's when the two agreed to read.
+	council [16]byte
+
+	handedOver bool // the council closes the connection
 
 	writing chan struct{} // full while frames are written
 	waiting bool          // an answer is being made; guarded by writing
@@ -53,21 +54,25 @@ func newSession(s *Server, raw net.Conn) *session {
 	}
 }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends, or is the council's.
 func (s *session) run() {
-	err := s.shakeHands()
-	if err == nil && s.secure.ConnectionState().NegotiatedProtocol == councilALPN {
-		s.handOver()
-		return
-	}
-	if err == nil {
-		err = s.greet()
-	}
-	if err != nil {
+	if err := s.begin(); err != nil {
 		s.server.opts.Log.Debug("peer handshake", "remote", s.wire.raw.RemoteAddr().String(), "peer", s.peer, "err", err)
-		return
+	}
+}
+
+func (s *session) begin() error {
+	if err := s.handshake(); err != nil {
+		return err
+	}
+	if s.secure.ConnectionState().NegotiatedProtocol == councilALPN {
+		return s.convene()
+	}
+	if err := s.greet(); err != nil {
+		return err
 	}
 	s.serve()
+	return nil
 }
 
 // serve answers the asks of a connection that has been greeted.
@@ -141,8 +146,8 @@ func (s *session) readAsk() (request, error) {
 	return request{ask: ask, budget: budget}, err
 }
 
-// shakeHands finds out who the other side is, and what it wants to speak.
-func (s *session) shakeHands() error {
+// handshake finds out by TLS who is there, and what for.
+func (s *session) handshake() error {
 	if err := s.wire.SetDeadline(time.Now().Add(min(s.server.opts.StallTimeout, maxHandshake))); err != nil {
 		return err
 	}
@@ -155,18 +160,6 @@ func (s *session) shakeHands() error {
 	return nil
 }
 
-// handOver gives the connection to the council, which is spoken with whatever the
-// rings are.
-func (s *session) handOver() {
-	names := s.secure.ConnectionState().PeerCertificates[0].DNSNames
-	member := slices.IndexFunc(names, s.server.opts.Member)
-	if s.server.opts.Council == nil || member < 0 || s.wire.SetDeadline(time.Time{}) != nil {
-		return
-	}
-	s.handedOver = true
-	s.server.opts.Council(s.secure, names[member])
-}
-
 // greet tells the other side whether this node reads with it.
 func (s *session) greet() error {
 	buf := s.server.buffers.get()
@@ -176,7 +169,11 @@ func (s *session) greet() error {
 		return err
 	}
 	opts := &s.server.opts
-	self := hello{protocol: Protocol, minProtocol: MinProtocol, name: opts.Self, fingerprint: opts.Fingerprint}
+	self := hello{
+		protocol: Protocol, minProtocol: MinProtocol, council: opts.CouncilID(),
+		name: opts.Self, fingerprint: opts.Fingerprint,
+	}
+	s.council = self.council
 	other, err := decodeHello(payload)
 	why := refusedMalformed
 	if err == nil {

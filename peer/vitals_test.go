@@ -216,14 +216,14 @@ func TestADialThatTimesOutAtALivingNodeIsTriedAgain(t *testing.T) {
 	})
 }
 
-// One connection is silent for 4 s while another shows that the node lives.
+// One connection is silent for 12 s while another shows that the node lives.
 func TestASilentConnectionToALivingNodeIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := testObject(100)
 		client, _ := startFrozen(t, func(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
 			switch ask.RequestID {
 			case "slow":
-				time.Sleep(4 * time.Second)
+				time.Sleep(12 * time.Second)
 			case "never":
 				<-ctx.Done()
 			}
@@ -238,7 +238,7 @@ func TestASilentConnectionToALivingNodeIsWaitedFor(t *testing.T) {
 			}
 			checkAnswer(t, a, o, 0, o.Size)
 		})
-		for range 5 {
+		for range 13 {
 			time.Sleep(time.Second)
 			if err := headOf(t, client); err != nil {
 				t.Error(err)
@@ -247,12 +247,12 @@ func TestASilentConnectionToALivingNodeIsWaitedFor(t *testing.T) {
 		slow.Wait()
 		// It is not waited for without end.
 		slow.Go(func() {
-			within(t, 6*time.Second, func() {
+			within(t, 15*time.Second, func() {
 				_, err := client.Open(t.Context(), "owner", &object.Ask{Key: keyOf(o), RequestID: "never"})
 				wantUnreachable(t, err)
 			})
 		})
-		for range 7 {
+		for range 16 {
 			time.Sleep(time.Second)
 			_ = headOf(t, client)
 		}
@@ -333,7 +333,7 @@ func TestACrowdMakesFewConnectionsAtOnce(t *testing.T) {
 
 // Who gives up passes on what it was given.
 func TestAWaiterThatGivesUpPassesItsTurnOn(t *testing.T) {
-	p := newPool(1, time.Minute)
+	p := newPool(1, time.Minute, orNone(nil))
 	for range maxDials {
 		if c, err := p.get(t.Context(), "n", false); c != nil || err != nil {
 			t.Fatal(c, err)

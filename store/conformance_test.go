@@ -99,7 +99,7 @@ func (y *story) refused(what string, err error) error {
 func (y *story) renew() error {
 	o := y.things[y.rng.IntN(len(y.things))]
 	at, held := y.current[o.key()]
-	err := y.s.Renew(o.key(), o.version(), o.info().Validated.Add(time.Hour))
+	err := y.s.Renew(o.key(), o.version(), o.info().Validated.Add(time.Hour), o.note())
 	if errors.Is(err, ErrMiss) && (!held || y.things[at] != o) {
 		return nil
 	}

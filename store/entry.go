@@ -20,10 +20,12 @@ import (
 // key with the record's before believing it.
 const (
 	entryFormat     = 1
+	infoFormat      = 2 // of an info's entry; those of format 1 have no note
 	infoKeyBytes    = 1 + 16
 	chunkKeyBytes   = 1 + 16 + 16 + 4
 	locationBytes   = 1 + 8 + 4 + 4
-	infoEntryBytes  = locationBytes + 16 + 8
+	unnotedBytes    = locationBytes + 16 + 8
+	infoEntryBytes  = unnotedBytes + object.NoteBytes
 	maxEntryKey     = chunkKeyBytes
 	maxEntryBytes   = infoEntryBytes
 	infoPrefix      = 'i'
@@ -46,12 +48,22 @@ type location struct {
 // same reports whether two entries point at the same record.
 func (l location) same(o location) bool { return l.segment == o.segment && l.offset == o.offset }
 
-// infoEntry is the index entry of an info. Validated lives here and not only in
-// the record, so that a revalidation rewrites 41 bytes and no segment.
+// infoEntry is the index entry of an info. Validated and the note live here and not
+// only in the record, so that a revalidation rewrites 65 bytes and no segment.
 type infoEntry struct {
 	location
 	version   object.Version
 	validated time.Time
+	note      object.Note
+}
+
+// confirm notes that the info was confirmed. Of two notes of one council the newer
+// one stays, whichever confirmation is told of last.
+func (e *infoEntry) confirm(validated time.Time, note object.Note) {
+	e.validated = validated
+	if note.Council != e.note.Council || note.Applied > e.note.Applied {
+		e.note = note
+	}
 }
 
 func infoKey(dst []byte, hash object.Hash) []byte {
@@ -80,7 +92,7 @@ func (l location) append(dst []byte) []byte {
 
 // parseLocation reads the place from an entry of either kind.
 func parseLocation(b []byte) (location, error) {
-	if len(b) < locationBytes || b[0] != entryFormat {
+	if len(b) < locationBytes || b[0] != entryFormat && b[0] != infoFormat {
 		return location{}, errEntry
 	}
 	le := binary.LittleEndian
@@ -88,29 +100,38 @@ func parseLocation(b []byte) (location, error) {
 }
 
 func (e *infoEntry) append(dst []byte) []byte {
+	start := len(dst)
 	dst = append(e.location.append(dst), e.version[:]...)
+	dst[start] = infoFormat
 	var ns int64
 	if !e.validated.IsZero() {
 		ns = e.validated.UnixNano()
 	}
-	return binary.LittleEndian.AppendUint64(dst, uint64(ns))
+	return e.note.Append(binary.LittleEndian.AppendUint64(dst, uint64(ns)))
 }
 
 func parseInfoEntry(b []byte) (infoEntry, error) {
 	loc, err := parseLocation(b)
-	if err != nil || len(b) != infoEntryBytes {
+	noted := err == nil && b[0] == infoFormat
+	if err != nil || len(b) < infoEntryBytes && (noted || len(b) < unnotedBytes) {
 		return infoEntry{}, errEntry
 	}
 	e := infoEntry{location: loc, version: object.Version(b[locationBytes : locationBytes+16])}
 	if ns := int64(binary.LittleEndian.Uint64(b[locationBytes+16:])); ns != 0 {
 		e.validated = time.Unix(0, ns).UTC()
 	}
+	if noted {
+		e.note = object.DecodeNote(b[unnotedBytes:])
+	}
 	return e, nil
 }
 
 // relocate returns the entry b, of either kind, pointing elsewhere.
 func relocate(dst, b []byte, to location) []byte {
-	return append(to.append(dst), b[locationBytes:]...)
+	start := len(dst)
+	dst = append(to.append(dst), b[locationBytes:]...)
+	dst[start] = b[0]
+	return dst
 }
 
 // tail says that every record before this place has been offered to the index.

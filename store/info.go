@@ -9,7 +9,7 @@ import (
 )
 
 // Info returns what is promised about the key's current version, verified, and
-// with Validated as the last Renew left it. Whatever is wrong is a miss.
+// with Validated and Note as the last Renew left them. Whatever is wrong is a miss.
 func (s *Store) Info(key object.Key) (object.Info, bool) {
 	buf := s.buffer()
 	defer s.buffers.Put(buf)
@@ -44,7 +44,7 @@ func readInfo(f *found, buf []byte) (object.Info, error) {
 	if err != nil || info.Version != entry.version {
 		return object.Info{}, errNoRecord
 	}
-	info.Validated = entry.validated
+	info.Validated, info.Note = entry.validated, entry.note
 	return info, nil
 }
 
@@ -60,19 +60,20 @@ func (s *Store) PutInfo(key object.Key, info *object.Info) error {
 		kind: kindInfo, version: info.Version, size: info.Size, note: info.Note,
 		payload: uint32(len(payload)), written: s.now(), key: canonical, sums: appendSums(nil, payload),
 	}
-	version, validated := info.Version, info.Validated
+	e := infoEntry{version: info.Version, validated: info.Validated, note: info.Note}
 	return s.put(infoKey(nil, hash), &h, payload, func(dst []byte, at location) []byte {
-		e := infoEntry{location: at, version: version, validated: validated}
+		e.location = at
 		return e.append(dst)
 	})
 }
 
-// Renew sets when the info of exactly this version was last confirmed. It
-// writes the index entry alone. The error is ErrMiss if the stored info is not,
-// or no longer, that version's.
-func (s *Store) Renew(key object.Key, v object.Version, validated time.Time) error {
+// Renew sets when the info of exactly this version was last confirmed, and the
+// purge note that was taken before S3 was asked for it, unless the info's own is a
+// newer one of the same council. It writes the index entry alone. The error is
+// ErrMiss if the stored info is not, or no longer, that version's.
+func (s *Store) Renew(key object.Key, v object.Version, validated time.Time, note object.Note) error {
 	return s.changeInfo(key, v, func(ix *index, entryKey []byte, e infoEntry) error {
-		e.validated = validated
+		e.confirm(validated, note)
 		var scratch [maxEntryBytes]byte
 		return ix.update(entryKey, e.append(scratch[:0]))
 	})

@@ -8,6 +8,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rookery/object"
 )
 
 const (
@@ -48,9 +50,14 @@ type Options struct {
 	// ReinsertShare is how many bytes may be copied forward for each byte that
 	// is written. 0 is 0.10; a negative one turns copying off.
 	ReinsertShare float64
-	Now           func() time.Time // nil is time.Now
-	Log           *slog.Logger     // nil discards
-	Metrics       *metrics.Set     // nil is a private set
+	// Dead reports whether a purge has killed what was stored with the note: such a
+	// record is not copied forward. It is called while a segment is reclaimed, by
+	// whoever stores something, must not block, and must not call the store. nil:
+	// nothing is dead.
+	Dead    func(key object.Key, v object.Version, note object.Note) bool
+	Now     func() time.Time // nil is time.Now
+	Log     *slog.Logger     // nil discards
+	Metrics *metrics.Set     // nil is a private set
 
 	// ticks drives the keeper in tests; nil is a ticker.
 	ticks <-chan time.Time

@@ -94,7 +94,7 @@ func (s *Store) retireAll(ix *index, seg *segment) {
 	err := s.walk(seg, 0, func(offset int64, h *header) error {
 		at := location{segment: seg.id, offset: uint32(offset), payload: h.payload}
 		key := h.entryKey(make([]byte, 0, maxEntryKey), object.Hash(xxh3.Hash128(h.key).Bytes()))
-		if copying && seg.marked(at.offset) && s.budget.spend(h.recordBytes()) {
+		if copying && seg.marked(at.offset) && !s.dead(ix, key, at, h) && s.budget.spend(h.recordBytes()) {
 			done, err := s.copyForward(ix, seg, key, at, h)
 			if done {
 				return nil
@@ -110,6 +110,36 @@ func (s *Store) retireAll(ix *index, seg *segment) {
 	if err != nil {
 		s.log.Warn("segment was not walked to its end", "segment", seg.path, "error", err)
 	}
+}
+
+// dead reports whether a purge has killed a record that the index points at: to
+// copy it would keep what nobody may be given. An info is as alive as it was when
+// it was last confirmed. No lock is held that a reader or the asked needs.
+func (s *Store) dead(ix *index, entryKey []byte, at location, h *header) bool {
+	if s.opt.Dead == nil {
+		return false
+	}
+	var scratch [maxEntryBytes]byte
+	value, err := ix.get(scratch[:0], entryKey)
+	if err != nil {
+		return false
+	}
+	if now, err := parseLocation(value); err != nil || !now.same(at) {
+		return false
+	}
+	key, err := object.ParseKey(h.key)
+	if err != nil {
+		return false
+	}
+	note := h.note
+	if e, err := parseInfoEntry(value); h.kind == kindInfo && err == nil {
+		note = e.note
+	}
+	if !s.opt.Dead(key, h.version, note) {
+		return false
+	}
+	s.counts.dead.Inc()
+	return true
 }
 
 // copyForward writes a record again at the end of the active segment, if the

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"rookery/object"
@@ -170,13 +171,66 @@ func TestRenewalSurvivesBeingCopied(t *testing.T) {
 	o := newThing("loved", "v", 10_000)
 	o.put(t, s)
 	later := o.info().Validated.AddDate(1, 0, 0)
-	if err := s.Renew(o.key(), o.version(), later); err != nil {
+	note := o.note()
+	note.Applied++
+	if err := s.Renew(o.key(), o.version(), later, note); err != nil {
 		t.Fatal(err)
 	}
-	o.mustHave(t, s)
+	if held, err := o.checkChunk(s, 0); !held || err != nil {
+		t.Fatal(held, err)
+	}
+	if _, ok := s.Info(o.key()); !ok {
+		t.Fatal("no info")
+	}
 	fill(t, s, "k", 2)
-	if info, ok := s.Info(o.key()); !ok || !info.Validated.Equal(later) {
-		t.Errorf("%v, validated %v", ok, info.Validated)
+	if info, ok := s.Info(o.key()); !ok || !info.Validated.Equal(later) || info.Note != note {
+		t.Errorf("%v, validated %v, note %v", ok, info.Validated, info.Note)
+	}
+}
+
+// TestWhatIsDeadIsNotCopiedForward reads four objects, of which one was purged,
+// one was purged and confirmed since, and one is no longer what the index points at.
+func TestWhatIsDeadIsNotCopiedForward(t *testing.T) {
+	opt := tiny(nil, t.TempDir(), newClock())
+	opt.ReinsertShare = 1
+	var floor atomic.Uint64
+	var s *Store
+	opt.Dead = func(key object.Key, v object.Version, note object.Note) bool {
+		if key.Bucket != "b" || !s.stripe(infoKey(nil, key.Hash())).TryLock() {
+			t.Errorf("asked about %v under a lock", key)
+		} else {
+			s.stripe(infoKey(nil, key.Hash())).Unlock()
+		}
+		return key.Name != "alive" && note.Council == [16]byte{1} && note.Applied < floor.Load()
+	}
+	s = mustOpen(t, opt)
+	defer mustClose(t, s)
+	alive, dead, renewed, replaced := newThing("alive", "v", 9000), newThing("dead", "v", 9001), newThing("renewed", "v", 9002), newThing("replaced", "v", 9003)
+	all := []thing{alive, dead, renewed, replaced}
+	for _, o := range all {
+		o.put(t, s)
+	}
+	for _, o := range all {
+		o.mustHave(t, s)
+	}
+	newThing("replaced", "w", 20_000).put(t, s) // nobody reads it; the old info is no longer asked about
+	floor.Store(10_000)
+	note := renewed.note()
+	note.Applied = floor.Load()
+	if err := s.Renew(renewed.key(), renewed.version(), renewed.info().Validated, note); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, "k", 1)
+	alive.mustHave(t, s)
+	for o, want := range map[thing][2]bool{dead: {false, false}, renewed: {true, false}, replaced: {false, false}} {
+		_, info := s.Info(o.key())
+		chunk, err := o.checkChunk(s, 0)
+		if info != want[0] || chunk != want[1] || err != nil {
+			t.Errorf("%s: info %v, chunk %v (%v), want %v", o.Key, info, chunk, err, want)
+		}
+	}
+	if n := s.counts.dead.Get(); n != 4 { // the dead one's info and chunk, and two chunks
+		t.Errorf("%d dead records were left behind", n)
 	}
 }
 

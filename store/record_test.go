@@ -93,15 +93,28 @@ func TestEntriesRoundTrip(t *testing.T) {
 	if got, err := parseLocation(at.append(nil)); err != nil || got != at {
 		t.Errorf("%v %+v", err, got)
 	}
-	e := infoEntry{location: at, version: object.Version{9}, validated: time.Unix(5, 6).UTC()}
+	e := infoEntry{location: at, version: object.Version{9}, validated: time.Unix(5, 6).UTC(), note: object.Note{Council: [16]byte{3}, Applied: 4}}
 	if got, err := parseInfoEntry(e.append(nil)); err != nil || got != e {
 		t.Errorf("%v %+v", err, got)
+	}
+	moved := location{segment: 7, offset: 8, payload: 12345}
+	if got, err := parseInfoEntry(relocate(nil, e.append(nil), moved)); err != nil || got.location != moved || got.note != e.note {
+		t.Errorf("relocated: %v %+v", err, got)
+	}
+	old := e.append(nil)[:unnotedBytes]
+	old[0] = entryFormat
+	want := e
+	want.note = object.Note{}
+	for _, b := range [][]byte{old, append(old, make([]byte, object.NoteBytes)...)} {
+		if got, err := parseInfoEntry(b); err != nil || got != want {
+			t.Errorf("of the old format: %v %+v", err, got)
+		}
 	}
 	e.validated = time.Time{}
 	if got, err := parseInfoEntry(e.append(nil)); err != nil || got != e {
 		t.Errorf("the zero time: %v %+v", err, got)
 	}
-	for _, b := range [][]byte{nil, {entryFormat}, make([]byte, infoEntryBytes), e.append(nil)[:infoEntryBytes-1]} {
+	for _, b := range [][]byte{nil, {entryFormat}, make([]byte, infoEntryBytes), e.append(nil)[:infoEntryBytes-1], old[:unnotedBytes-1]} {
 		if _, err := parseInfoEntry(b); !errors.Is(err, errEntry) {
 			t.Errorf("%x: %v", b, err)
 		}

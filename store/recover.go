@@ -194,6 +194,6 @@ func (s *Store) entryFor(seg *segment, at location, h *header) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := infoEntry{location: at, version: info.Version, validated: info.Validated}
+	e := infoEntry{location: at, version: info.Version, validated: info.Validated, note: info.Note}
 	return e.append(nil), nil
 }

@@ -38,6 +38,7 @@ type counters struct {
 	corrupt                         *metrics.Counter
 	readErrors, writeErrors         *metrics.Counter
 	indexReopens, indexResets       *metrics.Counter
+	dead                            *metrics.Counter
 	durable                         *metrics.PrometheusHistogram
 }
 
@@ -54,6 +55,7 @@ func newCounters(set *metrics.Set) counters {
 		writeErrors:  set.GetOrCreateCounter(`rookery_disk_errors_total{op="write"}`),
 		indexReopens: set.GetOrCreateCounter(`rookery_index_reopens_total`),
 		indexResets:  set.GetOrCreateCounter(`rookery_index_resets_total`),
+		dead:         set.GetOrCreateCounter(`rookery_dead_records_left_total`),
 		durable:      set.GetOrCreatePrometheusHistogram(`rookery_durable_write_duration_seconds`),
 	}
 }

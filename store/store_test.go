@@ -96,18 +96,25 @@ func TestInfoIsReplacedRenewedAndDropped(t *testing.T) {
 	one.put(t, s)
 	later := time.Unix(1_800_000_000, 7).UTC()
 	written := s.Stats().WrittenBytes
-	if err := s.Renew(one.key(), one.version(), later); err != nil {
+	newer := object.Note{Council: one.note().Council, Applied: one.note().Applied + 5}
+	if err := s.Renew(one.key(), one.version(), later, newer); err != nil {
 		t.Fatal(err)
 	}
 	if s.Stats().WrittenBytes != written {
 		t.Error("Renew wrote to a segment")
 	}
-	if info, ok := s.Info(one.key()); !ok || !info.Validated.Equal(later) {
-		t.Errorf("after Renew: %v %v", ok, info.Validated)
+	older, other := one.note(), object.Note{Council: [16]byte{2}}
+	for _, c := range []struct{ given, want object.Note }{{newer, newer}, {older, newer}, {other, other}} {
+		if err := s.Renew(one.key(), one.version(), later, c.given); err != nil {
+			t.Fatal(err)
+		}
+		if info, ok := s.Info(one.key()); !ok || !info.Validated.Equal(later) || info.Note != c.want {
+			t.Errorf("after Renew: %v, validated %v, note %v, want %v", ok, info.Validated, info.Note, c.want)
+		}
 	}
 	two.put(t, s)
 	two.mustHave(t, s)
-	if err := s.Renew(one.key(), one.version(), later); !errors.Is(err, ErrMiss) {
+	if err := s.Renew(one.key(), one.version(), later, newer); !errors.Is(err, ErrMiss) {
 		t.Errorf("Renew of a replaced version: %v", err)
 	}
 	if err := s.DropInfo(one.key(), one.version()); err != nil {
@@ -133,7 +140,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		things = append(things, o)
 	}
 	renewed := time.Unix(1_900_000_000, 0).UTC()
-	if err := s.Renew(things[3].key(), things[3].version(), renewed); err != nil {
+	if err := s.Renew(things[3].key(), things[3].version(), renewed, things[3].note()); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, s)

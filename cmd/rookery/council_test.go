@@ -43,7 +43,7 @@ func TestNewCouncilAsks(t *testing.T) {
 		if code != c.code || (f.founds == 1) != (c.code == exitDone) || !strings.Contains(stderr.String(), "leader -, voters rook-0, rook-1") {
 			t.Errorf("%q: exit code %d, %d councils, stderr %s", c.typed, code, f.founds, stderr.String())
 		}
-		if want := "council cd000000000000000000000000000000, leader rook-0, voters rook-0; applied 0 of 0\n"; code == exitDone && stdout.String() != want {
+		if want := "council cd000000000000000000000000000000, leader -, voters rook-0; applied 0 of 0\n"; code == exitDone && stdout.String() != want {
 			t.Errorf("stdout %q", stdout.String())
 		}
 	}
@@ -57,6 +57,16 @@ func TestNewCouncilWithoutAsking(t *testing.T) {
 	}
 	if r := rookery(t, nil, "council"); r.code != exitUsage {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A council that has a leader is not lost, whatever was typed.
+func TestNewCouncilBesideALivingOne(t *testing.T) {
+	f := done()
+	f.status = council.Status{ID: [16]byte{0xab}, Leader: "rook-1", Voters: []string{"rook-0", "rook-1"}}
+	r := rookery(t, governed(t, f), "council", "new", "--yes")
+	if r.code != exitFailed || r.stdout != "" || !strings.Contains(r.stderr, "rook-1 leads it") || f.founds != 0 {
+		t.Errorf("%+v, %d councils", r, f.founds)
 	}
 }
 

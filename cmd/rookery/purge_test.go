@@ -79,7 +79,7 @@ func (f *fakeCouncil) Forget(_ context.Context, name string) error {
 
 func (f *fakeCouncil) Found(context.Context) error {
 	f.founds++
-	f.status = council.Status{ID: [16]byte{0xcd}, Leader: "rook-0", Voters: []string{"rook-0"}}
+	f.status = council.Status{ID: [16]byte{0xcd}, Voters: []string{"rook-0"}}
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (n *Node) openPeerClient() error {
 		return err
 	}
 	n.client = peer.NewClient(peer.ClientOptions{
-		Self: n.cfg.Node.Name, Identity: n.self, Fingerprint: ring.Fingerprint(), Resolve: n.members.address,
+		Self: n.cfg.Node.Name, Identity: n.self, Fingerprint: ring.Fingerprint(), CouncilID: n.councilID, Resolve: n.members.address,
 		FirstByte: n.cfg.Cluster.PeerTimeout, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("connections to other nodes", func(context.Context) error { return n.client.Close() })
@@ -94,7 +94,7 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 		return nil, fmt.Errorf("listen for other nodes (cluster.peer_bind): %w", err)
 	}
 	s := peer.Serve(peer.ServerOptions{
-		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(),
+		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(), CouncilID: n.councilID,
 		Member: n.members.known, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
 		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
 		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,

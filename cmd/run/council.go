@@ -12,6 +12,7 @@ import (
 
 	"rookery/cluster"
 	"rookery/council"
+	"rookery/object"
 	"rookery/peer"
 	"rookery/purge"
 )
@@ -168,6 +169,15 @@ func (n *Node) announce(id [16]byte, raftID string) {
 
 func (n *Node) dialCouncil(ctx context.Context, node, address string) (net.Conn, error) {
 	return peer.DialCouncil(ctx, n.self, node, address)
+}
+
+// councilID is the council whose purges this node knows.
+func (n *Node) councilID() [16]byte { return n.purges.Note().Council }
+
+// dead reports whether a purge covers what is stored, as far as the key alone tells:
+// what only a tag covers leaves the disk in its turn.
+func (n *Node) dead(key object.Key, _ object.Version, note object.Note) bool {
+	return n.purges.Judge(key, nil, note) == purge.Dead
 }
 
 // serveCouncil takes a connection of another member.

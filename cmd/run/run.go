@@ -182,7 +182,7 @@ func (n *Node) openStore(context.Context) error {
 	share := shares(n.cfg.Cache.MemoryBytes)
 	s, err := store.Open(store.Options{
 		Dir: filepath.Join(n.cfg.Node.DataDir, "cache"), Capacity: n.cfg.Cache.DiskBytes,
-		IndexMemory: share.index, HotBytes: share.hot, Log: n.log, Metrics: n.metrics,
+		IndexMemory: share.index, HotBytes: share.hot, Dead: n.dead, Log: n.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)

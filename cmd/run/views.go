@@ -2,7 +2,6 @@ package run
 
 import (
 	"io"
-	"slices"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -24,21 +23,8 @@ func (n *Node) adminOptions() admin.Options {
 		Health: n.health, Ready: n.readiness, WriteMetrics: n.writeMetrics, Cluster: n.clusterView,
 		Owners: func(key object.Key, extent int64) []string { return n.ring.Load().Owners(key, extent) },
 		Stats:  n.stats, Held: n.held, Log: n.log, Metrics: n.metrics,
-		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Origins: n.shownBy(), Drain: n.options.Drain,
+		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Origins: n.cfg.ByS3Bucket(), Drain: n.options.Drain,
 	}
-}
-
-// shownBy has the buckets by the names of the buckets at S3 that they show.
-func (n *Node) shownBy() map[string][]string {
-	by := make(map[string][]string)
-	for _, b := range n.cfg.Buckets {
-		for _, place := range n.places(&b) {
-			if !slices.Contains(by[place.Bucket], b.Name) {
-				by[place.Bucket] = append(by[place.Bucket], b.Name)
-			}
-		}
-	}
-	return by
 }
 
 func (n *Node) health() admin.Health {
