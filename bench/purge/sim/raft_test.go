@@ -49,7 +49,7 @@ func (c *raftCouncil) sit(h *host, state *purge.State) (seat, error) {
 	c.mu.Unlock()
 	own, err := council.Open(council.Options{
 		Name: h.name, Disk: disk, State: state, Founder: h.name == hostNames[0], Expect: len(hostNames),
-		Lease: lease, Heartbeat: heartbeat, ReplaceAfter: 10 * lease, ForgetAfter: time.Hour, SnapshotEvery: 500, KeepEntries: 100,
+		Lease: lease, Heartbeat: heartbeat, ReplaceAfter: 10 * lease, ForgetAfter: time.Hour, SnapshotEvery: 500, KeepEntries: 100, MaxFloors: 12,
 		Directory: func() []council.Member { return c.directory(h) },
 		Changed: func() <-chan struct{} {
 			c.mu.Lock()
@@ -110,7 +110,7 @@ func (c *raftCouncil) dial(ctx context.Context, from *host, name string) (net.Co
 	return &wireEnd{Conn: here, wire: w, own: from}, nil
 }
 
-// trim does nothing: the council's own rules say when floors are too many.
+// trim does nothing: the council forgets floors when they are more than MaxFloors.
 func (c *raftCouncil) trim(string) {}
 
 // found loses the disks of most voters at once and, if the quorum is lost with
