@@ -91,6 +91,10 @@ bench-herd: build ## Show what 5,000 simultaneous cold reads of one object cost 
 bench-skew: build ## Show that one very popular key makes no node a bottleneck
 	CGO_ENABLED=0 go run ./bench/skew $(ARGS)
 
+.PHONY: bench-lease
+bench-lease: ## Show what the lease and the floors cost a hit, in paired rounds
+	CGO_ENABLED=0 go run ./bench/lease $(ARGS)
+
 .PHONY: bench-parts
 bench-parts: build ## Compare a cold object read in parts with the same reads from the origin
 	CGO_ENABLED=0 go run ./bench/parts $(ARGS)

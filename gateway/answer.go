@@ -34,7 +34,9 @@ type Answer struct {
 
 	shed        bool // too many are under way
 	probe       bool // of a load balancer, on /health or /ready
-	cached      bool // the fields below come from the node
+	overrides   []object.Field
+	found       *object.Answer // what the node gave; nil if nothing
+	cached      bool           // the fields below come from the node
 	source      object.Source
 	ownerSource object.Source
 	outcome     object.Outcome
@@ -43,6 +45,7 @@ type Answer struct {
 
 // fill makes the answer for a verdict on what the node gave.
 func (a *Answer) fill(found *object.Answer, v verdict) error {
+	a.found = found
 	a.cached, a.source, a.ownerSource, a.outcome = true, found.Source, found.OwnerSource, found.Outcome
 	switch v.status {
 	case http.StatusPreconditionFailed:
@@ -71,7 +74,7 @@ func (a *Answer) refuse(ctx context.Context, err error) {
 		return
 	}
 	a.text = p.document(a.resource, a.requestID)
-	a.Header = a.errorFields(p)
+	a.Header = a.errorFields(p, err)
 	a.trimForHead()
 }
 

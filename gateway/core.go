@@ -143,17 +143,22 @@ func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", c.maxRequests, object.ErrBusy)
 	}
-	q, err := parseQuestion(r, bucket.bucket, name, t.query)
+	q, err := parseQuestion(r, bucket, name, t.query)
 	if err != nil {
 		return err
 	}
 	a.key, a.rangeHeader = q.key, q.rangeHeader
 	q.requestID = a.requestID
-	found, v, err := c.read(ctx, &q)
+	read := c.read
+	if q.key.Part != 0 {
+		read = c.readPart
+	}
+	found, v, err := read(ctx, &q)
 	a.answered = c.now()
 	if err != nil {
 		return err
 	}
+	a.overrides = q.overrides
 	return a.fill(found, v)
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,6 +43,12 @@ func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
 			fields = append(fields, f)
 		}
 	}
+	if v.hasBody() {
+		for _, o := range a.overrides {
+			typed = typed || o.Name == "Content-Type"
+			fields = append(slices.DeleteFunc(fields, func(f object.Field) bool { return f.Name == o.Name }), o)
+		}
+	}
 	var t fieldText
 	t.Grow(256)
 	if v.hasBody() {
@@ -63,12 +70,13 @@ func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
 		t.Write(info.LastModified.UTC().AppendFormat(date[:0], http.TimeFormat))
 		fields = append(fields, object.Field{Name: "Last-Modified", Value: t.take()})
 	}
-	// Age says that S3 was not asked for this answer (RFC 9111 §5.1).
-	if found.Outcome == object.Hit || found.Outcome == object.Stale {
+	// Age says that S3 was not asked for this answer, or that another cache gave it
+	// (RFC 9111 §5.1).
+	if found.Outcome == object.Hit || found.Outcome == object.Stale || info.Get("Age") != "" {
 		t.number(max(0, int64(a.answered.Sub(info.Validated).Seconds())))
 		fields = append(fields, object.Field{Name: "Age", Value: t.take()})
 	}
-	t.cacheStatus(found)
+	t.cacheStatus(found, v.status)
 	fields = append(fields, object.Field{Name: "Cache-Status", Value: t.take()}, object.Field{Name: "X-Cache", Value: found.Outcome.String()})
 	return a.appendIDs(fields)
 }
@@ -104,41 +112,23 @@ func (t *fieldText) contentRange(from, to, size int64) {
 	t.number(size)
 }
 
-// cacheStatus writes a member of the Cache-Status list (RFC 9211 §2).
-func (t *fieldText) cacheStatus(found *object.Answer) {
-	t.WriteString("rookery; ")
-	switch found.Outcome {
-	case object.Hit, object.Stale: // stale is a hit whose ttl is negative (RFC 9211 §2.4)
-		t.WriteString("hit; ttl=")
-		t.number(int64(found.TTL.Seconds()))
-		if found.Source != object.SourceNone {
-			t.WriteString("; detail=")
-			t.WriteString(found.Source.String())
-		}
-		return
-	case object.Revalidated:
-		t.WriteString("fwd=stale; fwd-status=304")
-	case object.Bypass:
-		t.WriteString("fwd=bypass")
-	default:
-		t.WriteString("fwd=miss")
-	}
-	if found.Stored {
-		t.WriteString("; stored")
-	}
-	if found.Collapsed {
-		t.WriteString("; collapsed")
-	}
-}
-
-// errorFields is the header block of a problem. None of it tells what the cache
-// knows.
-func (a *Answer) errorFields(p *problem) []object.Field {
-	fields := append(make([]object.Field, 0, 6),
+// errorFields is the header block of a problem. Where the node was asked it tells how
+// the cache came to it; a request that is refused before learns nothing.
+func (a *Answer) errorFields(p *problem, err error) []object.Field {
+	fields := append(make([]object.Field, 0, 8),
 		object.Field{Name: "Content-Type", Value: "application/xml"},
 		object.Field{Name: "Content-Length", Value: strconv.Itoa(len(a.text))})
 	if p.retryAfter > 0 {
 		fields = append(fields, object.Field{Name: "Retry-After", Value: strconv.Itoa(p.retryAfter)})
+	}
+	var t fieldText
+	switch {
+	case a.found != nil:
+		t.cacheStatus(a.found, p.status)
+		fields = append(fields, object.Field{Name: "Cache-Status", Value: t.take()}, object.Field{Name: "X-Cache", Value: a.found.Outcome.String()})
+	case !a.answered.IsZero():
+		outcome := t.errorStatus(err, p.status)
+		fields = append(fields, object.Field{Name: "Cache-Status", Value: t.take()}, object.Field{Name: "X-Cache", Value: outcome.String()})
 	}
 	return a.appendIDs(append(fields, p.fields...))
 }

@@ -37,11 +37,12 @@ const (
 	classes  = 6                      // 0 for none, 1xx to 5xx
 )
 
-// bucketMeter is one bucket's series. Each is made when it is first needed, and
+// bucketMeter is one bucket: its name, its rules and its series. Each is made when it is first needed, and
 // found by its numbers from then on: a request formats no labels.
 type bucketMeter struct {
 	set      *metrics.Set
 	bucket   string
+	rules    Rules
 	requests [sources][outcomes][classes]atomic.Pointer[metrics.Counter]
 	sent     [sources]atomic.Pointer[metrics.Counter]
 	duration [sources]atomic.Pointer[metrics.PrometheusHistogram]

@@ -27,6 +27,9 @@ var (
 	invalidURI        = &problem{status: 400, code: "InvalidURI", message: "Couldn't parse the specified URI."}
 	keyTooLong        = &problem{status: 400, code: "KeyTooLongError", message: "Your key is too long."}
 	invalidVersionID  = &problem{status: 400, code: "InvalidArgument", message: "Invalid version id specified."}
+	invalidPart       = &problem{status: 400, code: "InvalidArgument", message: "Part number must be an integer between 1 and 10000, inclusive."}
+	rangeOfPart       = &problem{status: 400, code: "InvalidRequest", message: "Cannot specify both Range header and partNumber query parameter."}
+	invalidOverride   = &problem{status: 400, code: "InvalidArgument", message: "A response-* parameter has a value that no header may have."}
 	anonymousOverride = &problem{status: 400, code: "InvalidRequest", message: "Request specific response headers cannot be used for anonymous GET requests: a response-* parameter needs an authenticated request."}
 	noSuchBucket      = &problem{status: 404, code: "NoSuchBucket", message: "The specified bucket does not exist."}
 	methodNotAllowed  = &problem{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", fields: []object.Field{{Name: "Allow", Value: "GET, HEAD"}}}
@@ -56,6 +59,7 @@ var problems = []struct {
 	{object.ErrBusy, &problem{status: 503, code: "SlowDown", message: "Please reduce your request rate.", retryAfter: retrySeconds}},
 	{object.ErrGone, &problem{status: 503, code: "ServiceUnavailable", message: "The object is changing. Please try again.", retryAfter: retrySeconds}},
 	{object.ErrUnreachable, &problem{status: 503, code: "ServiceUnavailable", message: "Please try again.", retryAfter: retrySeconds}},
+	{object.ErrNotHeld, &problem{status: 504, code: "ServiceUnavailable", message: "The object is not in the cache, and the request says only-if-cached."}},
 	{object.ErrBroken, &problem{status: 502, code: "InternalError", message: "The origin's answer broke its promise."}},
 	{object.ErrInfoTooLarge, &problem{status: 502, code: "InternalError", message: "The origin's headers are too large."}},
 	{context.DeadlineExceeded, &problem{status: 504, code: "ServiceUnavailable", message: "The origin did not answer in time."}},

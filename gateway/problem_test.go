@@ -45,7 +45,7 @@ func TestErrorsToAnswers(t *testing.T) {
 		{object.ErrUnsatisfiableRange, 416, "InvalidRange", 0, ""},
 		{context.DeadlineExceeded, 504, "ServiceUnavailable", 0, ""},
 		{context.Canceled, 503, "ServiceUnavailable", 1, ""}, // the node's doing: the client is there
-		{object.ErrNotHeld, 500, "InternalError", 0, ""},
+		{object.ErrNotHeld, 504, "ServiceUnavailable", 0, ""},
 		{errors.New("boom"), 500, "InternalError", 0, ""},
 		{notImplemented, 501, "NotImplemented", 0, ""},
 	}

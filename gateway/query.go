@@ -1,38 +1,101 @@
 package gateway
 
 import (
+	"strconv"
 	"strings"
 
 	"rookery/object"
 )
 
-// parseVersionID reads the one query parameter that is part of a key, versionId,
-// and refuses what would ask for something else than the object's bytes. All
-// other parameters are dropped, as S3 drops what it does not know; so are the
-// X-Amz-* of a presigned URL, which an open bucket does not need.
-func parseVersionID(query string) (string, error) {
-	version, seen := "", false
-	for query != "" {
+// parameters are what a query says that is more than noise.
+type parameters struct {
+	version   string         // versionId; "" for none
+	part      int            // partNumber; 0 for none
+	overrides []object.Field // response-*, by the field that each stands for
+}
+
+// parseQuery reads the parameters that are part of a key, versionId and partNumber,
+// and those that change the answer's header, and refuses what would ask for something
+// else than the object's bytes. All others are dropped, as S3 drops what it does not
+// know; so are the X-Amz-* of a presigned URL, which an open bucket does not need.
+func parseQuery(query string) (p parameters, err error) {
+	for query != "" && err == nil {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, ok := decodeOnce(rawName)
-		if !ok {
-			return "", invalidURI
-		}
-		if name != "versionId" {
-			if err := refusedParameter(name); err != nil {
-				return "", err
+		field := overrideField(name)
+		switch {
+		case !ok:
+			err = invalidURI
+		case name == "versionId":
+			var again bool
+			p.version, again = decodedValue(rawValue), p.version != ""
+			if again || !validVersionID(p.version) {
+				err = invalidVersionID
 			}
-			continue
+		case name == "partNumber":
+			again := p.part != 0
+			p.part, err = parsePart(decodedValue(rawValue))
+			if again {
+				err = invalidPart
+			}
+		case field != "":
+			err = p.override(field, rawValue)
+		default:
+			err = refusedParameter(name)
 		}
-		value, ok := decodeOnce(rawValue)
-		if !ok || seen || !validVersionID(value) {
-			return "", invalidVersionID
-		}
-		version, seen = value, true
 	}
-	return version, nil
+	if err != nil {
+		return parameters{}, err
+	}
+	return p, nil
+}
+
+// decodedValue is "", which no parameter may be, for a value that is not encoded well.
+func decodedValue(raw string) string {
+	value, _ := decodeOnce(raw)
+	return value
+}
+
+// parsePart reads a part's number: 1 to 10,000 (S3 API reference, "GetObject").
+func parsePart(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > object.MaxPart || s[0] == '+' {
+		return 0, invalidPart
+	}
+	return n, nil
+}
+
+// overrideField returns the field whose value a response-* parameter replaces
+// (S3 API reference, "GetObject"); "" if it is none.
+func overrideField(name string) string {
+	switch name {
+	case "response-cache-control":
+		return "Cache-Control"
+	case "response-content-disposition":
+		return "Content-Disposition"
+	case "response-content-encoding":
+		return "Content-Encoding"
+	case "response-content-language":
+		return "Content-Language"
+	case "response-content-type":
+		return "Content-Type"
+	case "response-expires":
+		return "Expires"
+	}
+	return ""
+}
+
+// override takes one value, in which "+" is a space as in every query. One that no
+// header may have is refused.
+func (p *parameters) override(field, raw string) error {
+	value, ok := decodeOnce(strings.ReplaceAll(raw, "+", " "))
+	if !ok || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return invalidOverride
+	}
+	p.overrides = append(p.overrides, object.Field{Name: field, Value: value})
+	return nil
 }
 
 // validVersionID: S3's version ids are opaque, URL-ready and at most 1,024 bytes
@@ -52,21 +115,17 @@ func validVersionID(s string) bool {
 }
 
 // refusedParameter returns the error for a parameter that makes a GET another
-// operation than GetObject (the sub-resources of the S3 API reference), or that
-// S3 takes from authenticated requests alone; else nil.
+// operation than GetObject (the sub-resources of the S3 API reference); else nil.
 func refusedParameter(name string) error {
 	switch name {
 	case "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption",
 		"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location",
 		"logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
-		"object-lock", "ownershipControls", "partNumber", "policy", "policyStatus",
+		"object-lock", "ownershipControls", "policy", "policyStatus",
 		"publicAccessBlock", "renameObject", "replication", "requestPayment", "restore",
 		"retention", "select", "session", "tagging", "torrent", "uploadId", "uploads",
 		"versioning", "versions", "website":
 		return notImplemented
-	case "response-cache-control", "response-content-disposition", "response-content-encoding",
-		"response-content-language", "response-content-type", "response-expires":
-		return anonymousOverride
 	}
 	return nil
 }

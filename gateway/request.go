@@ -46,11 +46,13 @@ type question struct {
 	rng         object.Range
 	rangeHeader string // as it came, for the log
 	conditions  conditions
+	wish        *object.Wish   // nil where the bucket does not let clients ask
+	overrides   []object.Field // of the answer's header
 	requestID   string
 }
 
-func parseQuestion(r *Request, bucket, name, query string) (question, error) {
-	version, err := parseVersionID(query)
+func parseQuestion(r *Request, bucket *bucketMeter, name, query string) (question, error) {
+	p, err := parseQuery(query)
 	switch {
 	case err != nil:
 		return question{}, err
@@ -58,11 +60,22 @@ func parseQuestion(r *Request, bucket, name, query string) (question, error) {
 		return question{}, notImplemented // lists
 	case len(name) > object.MaxNameBytes:
 		return question{}, keyTooLong
+	case p.overrides != nil && !bucket.rules.ResponseOverrides:
+		return question{}, anonymousOverride
 	}
-	q := question{key: object.Key{Bucket: bucket, Name: name, Version: version}, headOnly: r.Method == "HEAD"}
+	q := question{
+		key:      object.Key{Bucket: bucket.bucket, Name: name, Version: p.version, Part: p.part},
+		headOnly: r.Method == "HEAD", overrides: p.overrides,
+	}
+	if bucket.rules.ClientCacheControl {
+		q.wish = wishOf(r)
+	}
 	q.rangeHeader = r.list("Range")
 	if q.rng, err = object.ParseRange(q.rangeHeader); err != nil {
 		return question{}, err
+	}
+	if q.key.Part != 0 && q.rangeHeader != "" {
+		return question{}, rangeOfPart
 	}
 	q.conditions = conditions{
 		ifMatch: r.list("If-Match"), ifNoneMatch: r.list("If-None-Match"),
@@ -75,5 +88,5 @@ func parseQuestion(r *Request, bucket, name, query string) (question, error) {
 }
 
 func (q *question) ask(headOnly bool, rng object.Range) *object.Ask {
-	return &object.Ask{Key: q.key, HeadOnly: headOnly, Range: rng, RequestID: q.requestID}
+	return &object.Ask{Key: q.key, HeadOnly: headOnly, Range: rng, Wish: q.wish, RequestID: q.requestID}
 }

@@ -17,6 +17,15 @@ type Route struct {
 	// PathPrefix, decoded, begins with "/". "/" takes every path that nothing
 	// longer takes; "" is no prefix at all.
 	PathPrefix string
+	Rules      Rules
+}
+
+// Rules are what a bucket lets its clients do beyond reading.
+type Rules struct {
+	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
+	ClientCacheControl bool
+	// ResponseOverrides: the response-* parameters are applied, and not refused.
+	ResponseOverrides bool
 }
 
 // routes finds the bucket of a request. Immutable once made.
@@ -37,11 +46,16 @@ func newRoutes(list []Route, domain string, set *metrics.Set) (*routes, error) {
 		t.suffix = "." + strings.ToLower(strings.Trim(domain, "."))
 	}
 	for _, r := range list {
-		if err := t.add(r, newBucketMeter(set, r.Bucket)); err != nil {
+		if err := t.add(r, withRules(newBucketMeter(set, r.Bucket), r.Rules)); err != nil {
 			return nil, fmt.Errorf("bucket %q: %w", r.Bucket, err)
 		}
 	}
 	return t, nil
+}
+
+func withRules(b *bucketMeter, r Rules) *bucketMeter {
+	b.rules = r
+	return b
 }
 
 func (t *routes) add(r Route, b *bucketMeter) error {

@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"rookery/object"
 )
 
 func TestParseTarget(t *testing.T) {
@@ -132,15 +135,15 @@ func TestRoutesThatSelectTwoBuckets(t *testing.T) {
 		domain string
 		want   string // part of the error; "" is none
 	}{
-		{"one prefix twice", []Route{{"a", "/p"}, {"b", "/p/"}}, "", `bucket "b": the path "/p/" already selects bucket "a"`},
-		{"a prefix that is another's name", []Route{{"a", "/b"}, {"b", "/x"}}, "", `already selects bucket "a"`},
-		{"the same name twice", []Route{{"a", "/x"}, {"a", "/y"}}, "", `already selects bucket "a"`},
-		{"names that make one host", []Route{{"a", "/x"}, {"A", "/y"}}, "d.test", `the host "a.d.test" already selects`},
-		{"the same without a domain", []Route{{"a", "/x"}, {"A", "/y"}}, "", ""},
-		{"a prefix without its slash", []Route{{"a", "x"}}, "", "does not begin with a slash"},
-		{"a name with a slash", []Route{{"a/b", "/x"}}, "", "no slash"},
-		{"no name", []Route{{"", "/x"}}, "", "not empty"},
-		{"prefix and name the same", []Route{{"a", "/a"}}, "", ""},
+		{"one prefix twice", []Route{{Bucket: "a", PathPrefix: "/p"}, {Bucket: "b", PathPrefix: "/p/"}}, "", `bucket "b": the path "/p/" already selects bucket "a"`},
+		{"a prefix that is another's name", []Route{{Bucket: "a", PathPrefix: "/b"}, {Bucket: "b", PathPrefix: "/x"}}, "", `already selects bucket "a"`},
+		{"the same name twice", []Route{{Bucket: "a", PathPrefix: "/x"}, {Bucket: "a", PathPrefix: "/y"}}, "", `already selects bucket "a"`},
+		{"names that make one host", []Route{{Bucket: "a", PathPrefix: "/x"}, {Bucket: "A", PathPrefix: "/y"}}, "d.test", `the host "a.d.test" already selects`},
+		{"the same without a domain", []Route{{Bucket: "a", PathPrefix: "/x"}, {Bucket: "A", PathPrefix: "/y"}}, "", ""},
+		{"a prefix without its slash", []Route{{Bucket: "a", PathPrefix: "x"}}, "", "does not begin with a slash"},
+		{"a name with a slash", []Route{{Bucket: "a/b", PathPrefix: "/x"}}, "", "no slash"},
+		{"no name", []Route{{Bucket: "", PathPrefix: "/x"}}, "", "not empty"},
+		{"prefix and name the same", []Route{{Bucket: "a", PathPrefix: "/a"}}, "", ""},
 	}
 	for _, c := range cases {
 		_, err := New(Options{Routes: c.routes, Domain: c.domain})
@@ -165,7 +168,7 @@ func FuzzPath(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw string, which uint64) {
-		_, _ = parseVersionID(raw)
+		_, _ = parseQuery(raw)
 		got, err := parseTarget(raw, "h")
 		if err != nil {
 			checkRefused(t, raw)
@@ -221,7 +224,7 @@ func encode(path string, which uint64) string {
 	return b.String()
 }
 
-func TestParseVersionID(t *testing.T) {
+func TestParseQuery(t *testing.T) {
 	cases := []struct {
 		query, version string
 		want           error
@@ -247,15 +250,25 @@ func TestParseVersionID(t *testing.T) {
 		{"acl", "", notImplemented},
 		{"%61cl=", "", notImplemented},
 		{"tagging&versionId=x", "", notImplemented},
-		{"partNumber=1", "", notImplemented},
+		{"partNumber=0", "", invalidPart},
+		{"partNumber=10001", "", invalidPart},
+		{"partNumber=+1", "", invalidPart},
+		{"partNumber=1&partNumber=1", "", invalidPart},
+		{"partNumber", "", invalidPart},
 		{"uploadId=x", "", notImplemented},
 		{"list-type=2", "", notImplemented},
-		{"response-content-type=text/html", "", anonymousOverride},
+		{"response-content-type=a%0Ab", "", invalidOverride},
+		{"response-content-type=%zz", "", invalidOverride},
 	}
 	for _, c := range cases {
-		version, err := parseVersionID(c.query)
-		if err != c.want || version != c.version {
-			t.Errorf("%.60q: %q, %v, want %q, %v", c.query, version, err, c.version, c.want)
+		p, err := parseQuery(c.query)
+		if err != c.want || p.version != c.version {
+			t.Errorf("%.60q: %q, %v, want %q, %v", c.query, p.version, err, c.version, c.want)
 		}
+	}
+	p, err := parseQuery("partNumber=17&a=b&response-expires=0&response-content-disposition=attachment%3B+filename%3D%22a%2Bb%22")
+	want := []object.Field{{Name: "Expires", Value: "0"}, {Name: "Content-Disposition", Value: `attachment; filename="a+b"`}}
+	if err != nil || p.part != 17 || !slices.Equal(p.overrides, want) {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

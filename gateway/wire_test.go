@@ -123,7 +123,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 	if got.status != 503 || string(got.body) != want || len(id) != 16 {
 		t.Errorf("%d, id %q:\n%s\nwant\n%s", got.status, id, got.body, want)
 	}
-	for name, value := range map[string]string{"Retry-After": "1", "Content-Type": "application/xml", "X-Amz-Request-Id": id, "X-Cache": "", "Cache-Status": ""} {
+	for name, value := range map[string]string{"Retry-After": "1", "Content-Type": "application/xml", "X-Amz-Request-Id": id, "X-Cache": "MISS", "Cache-Status": "rookery; detail=busy"} {
 		if got.header.Get(name) != value {
 			t.Errorf("%s: %q, want %q", name, got.header.Get(name), value)
 		}
@@ -184,6 +184,13 @@ func TestCacheStatus(t *testing.T) {
 		{object.Answer{Outcome: object.Miss, Source: object.SourceOrigin, Stored: true}, "rookery; fwd=miss; stored", "MISS", ""},
 		{object.Answer{Outcome: object.Miss, Source: object.SourcePeer, Stored: true, Collapsed: true}, "rookery; fwd=miss; stored; collapsed", "MISS", ""},
 		{object.Answer{Outcome: object.Revalidated, Source: object.SourceDisk, TTL: time.Hour}, "rookery; fwd=stale; fwd-status=304", "REVALIDATED", ""},
+		{object.Answer{Outcome: object.Revalidated, Source: object.SourceDisk, ForwardStatus: 304, Collapsed: true}, "rookery; fwd=stale; fwd-status=304; collapsed", "REVALIDATED", ""},
+		{object.Answer{Outcome: object.Revalidated, Source: object.SourceDisk, ForwardStatus: 200}, "rookery; fwd=stale; fwd-status=200", "REVALIDATED", ""},
+		{object.Answer{Outcome: object.Revalidated, Source: object.SourceDisk, ForwardStatus: 304, Requested: true}, "rookery; fwd=request; fwd-status=304", "REVALIDATED", ""},
+		{object.Answer{Outcome: object.Miss, Source: object.SourceOrigin, ForwardStatus: 200, Changed: true, Stored: true}, "rookery; fwd=stale; fwd-status=200; stored", "MISS", ""},
+		{object.Answer{Outcome: object.Miss, Source: object.SourceOrigin, ForwardStatus: 200, Stored: true}, "rookery; fwd=miss; stored", "MISS", ""},
+		{object.Answer{Outcome: object.Stale, Source: object.SourceDisk, TTL: -5 * time.Second, ForwardStatus: 503}, "rookery; fwd=stale; fwd-status=503; ttl=-5; detail=disk", "STALE", "90"},
+		{object.Answer{Outcome: object.Stale, Source: object.SourceOrigin, TTL: -5 * time.Second, Stored: true}, "rookery; fwd=miss; stored", "STALE", "90"},
 		{object.Answer{Outcome: object.Bypass, Source: object.SourceOrigin}, "rookery; fwd=bypass", "BYPASS", ""},
 	}
 	for _, c := range cases {

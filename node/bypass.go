@@ -49,7 +49,7 @@ func (n *Node) pastCache(ctx context.Context, ask *object.Ask, k known) (o *open
 		o.endWith(ctx)
 		return o, nil
 	}
-	o, err = n.getWhole(ctx, ask.Key)
+	o, err = n.getWhole(ctx, ask.Key, nil)
 	return o, asOrigin(err)
 }
 

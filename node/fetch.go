@@ -253,7 +253,7 @@ func (s *stream) from(former bool) {
 	defer s.flights.mu.Unlock()
 	s.run.handed = former
 	if former { // noted there, not below the floor
-		s.run.note = s.run.floor
+		s.run.note = lower(s.run.floor, s.run.note)
 	}
 }
 

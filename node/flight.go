@@ -149,6 +149,18 @@ func (f *flights) passed(at versionKey, floor object.Note, c int64) bool {
 	return false
 }
 
+// begun reports whether a run in progress brings the first chunk, or has.
+func (f *flights) begun(at versionKey) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.byVersion[at] {
+		if r.from == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // before returns the first chunk behind c that a run in progress will bring, at
 // most end. flights.mu is held.
 func (f *flights) before(at versionKey, floor object.Note, c, end int64) int64 {

@@ -47,9 +47,14 @@ func (n *Node) get(ctx context.Context, fetch object.Fetch) (*opened, error) {
 	return o, nil
 }
 
-// getWhole starts a GET of whatever version is current. Its Info names it.
-func (n *Node) getWhole(ctx context.Context, key object.Key) (*opened, error) {
-	o, err := n.get(ctx, object.Fetch{Key: key})
+// getWhole starts a GET of whatever version is current. Its Info names it. With held
+// it is a conditional one, and *object.NotModified where S3 has that version still.
+func (n *Node) getWhole(ctx context.Context, key object.Key, held *object.Info) (*opened, error) {
+	fetch := object.Fetch{Key: key}
+	if held != nil {
+		fetch.IfNoneMatch = held.ETag
+	}
+	o, err := n.get(ctx, fetch)
 	if err != nil {
 		return nil, err
 	}

@@ -127,15 +127,15 @@ func TestACallLooksIntoTheStoreFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []question{theInfo, theWhole} {
-		c, _, err := n.ask(t.Context(), w.key, need{question: q, seen: info.Validated.Add(-1)})
+		c, err := n.ask(t.Context(), w.key, need{question: q, seen: info.Validated.Add(-1)})
 		if err != nil || c.info.ETag != info.ETag {
 			t.Fatalf("got %v", err)
 		}
-		n.letGo(c)
+		n.letGo(c.call)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := n.ask(ctx, w.key, need{question: theWhole, seen: info.Validated}); !errors.Is(err, context.Canceled) {
+	if _, err := n.ask(ctx, w.key, need{question: theWhole, seen: info.Validated}); !errors.Is(err, context.Canceled) {
 		t.Errorf("who saw that info already got it again: %v", err)
 	}
 }

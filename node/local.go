@@ -46,8 +46,9 @@ func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, 
 // openHot answers from memory while the entry is fresh and no purge is over it;
 // (nil, nil) otherwise.
 func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, error) {
-	ttl := n.ttl(&hot.Info, n.lifetime(ask.Key, &hot.Info))
-	if ttl <= 0 || ask.Suspect == hot.Info.Version {
+	life := n.lifetime(ask.Key, &hot.Info)
+	ttl := n.ttl(&hot.Info, life)
+	if ttl <= 0 || ask.Suspect == hot.Info.Version || ask.Wish.Strict() && life.For(life.Fresh-ttl, ask.Wish) != object.UseFresh {
 		return nil, nil
 	}
 	if !n.leased(ask.Key.Bucket) || n.judge(ask.Key, &hot.Info) != purge.Alive {
@@ -75,7 +76,10 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 	if k.call != nil {
 		defer n.letGo(k.call)
 	}
-	a := &object.Answer{Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life)}
+	a := &object.Answer{
+		Info: *k.info, Source: k.source, Outcome: k.outcome, Collapsed: k.collapsed, TTL: n.ttl(k.info, k.life),
+		Changed: k.changed, Requested: k.requested, ForwardStatus: k.status,
+	}
 	if k.outcome == object.Stale { // by its age, or by a purge before that
 		a.TTL = min(a.TTL, -time.Second)
 	}
@@ -104,11 +108,15 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.
 		return err
 	}
 	a.Offset, a.Length = from, n.reach(ask.Key, k.info, from, to)-from
+	floor := lower(n.floor(ask.Key, k.info), k.info.Note)
+	if ask.OnlyStored() && !ask.OnlyIfHave && (a.Length != to-from || !n.holds(ask.Key, k.info.Version, from, to, floor)) {
+		return object.ErrNotHeld // S3 is not to be asked for the rest, nor is another node that would
+	}
 	if a.Length == 0 {
 		return nil
 	}
 	if !n.promote(ask.Key, k.info, a) {
-		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), lower(n.floor(ask.Key, k.info), k.info.Note), a); err != nil {
+		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), floor, a); err != nil {
 			return err
 		}
 	}
@@ -151,9 +159,9 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, floor object.Note, a *object.Answer) error {
 	b := &localBody{
 		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin, floor: floor,
-		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyIfHave,
+		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyStored(),
 	}
-	if !ask.OnlyIfHave {
+	if !b.onlyStored {
 		n.readAhead(ask.Key, pin, b.floor, b.pos, b.end)
 	}
 	if err := b.prime(); err != nil {
@@ -202,6 +210,16 @@ func (n *Node) held(ask *object.Ask, from, to int64) int64 {
 		end = min(to, (object.ChunkOf(end)+1)*object.ChunkBytes)
 	}
 	return end
+}
+
+// holds reports whether every byte of [from, to) is stored, and alive under the floor.
+func (n *Node) holds(key object.Key, v object.Version, from, to int64, floor object.Note) bool {
+	for ; from < to; from = (object.ChunkOf(from) + 1) * object.ChunkBytes {
+		if !n.has(key, v, object.ChunkOf(from), floor) {
+			return false
+		}
+	}
+	return true
 }
 
 // promote reads a small object whole from disk, answers from that, and offers it

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"rookery/object"
@@ -15,6 +14,9 @@ type known struct {
 	life      object.Lifetime
 	outcome   object.Outcome
 	source    object.Source // where the info came from
+	status    int           // as Answer.ForwardStatus
+	changed   bool          // as Answer.Changed
+	requested bool          // as Answer.Requested
 	collapsed bool
 	call      *call // the call that told it; the reader lets go of it. nil if none
 }
@@ -22,36 +24,46 @@ type known struct {
 // lookup finds the object's info: stored (here, or by a former owner) and fresh,
 // stored and confirmed by S3, or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
-	leased := n.leased(ask.Key.Bucket)
+	// The lease is looked at after the read has come, and before the floors are.
+	w := need{arrived: n.moment.now(), now: !n.leased(ask.Key.Bucket)}
 	if info, ok := n.store.Info(ask.Key); ok && n.judge(ask.Key, &info) != purge.Dead && n.usable(ask.Key, &info, !ask.HeadOnly) {
-		return n.current(ctx, ask, &info, leased)
+		return n.current(ctx, ask, &info, w)
 	}
-	if err, note := n.negatives.get(ask.Key); err != nil && leased && n.purges.Judge(ask.Key, nil, note) == purge.Alive {
+	if err, note := n.negatives.get(ask.Key); err != nil && !w.now && n.purges.Judge(ask.Key, nil, note) == purge.Alive && !ask.Wish.Strict() {
 		return known{}, err
 	}
-	if ask.OnlyIfHave {
+	switch {
+	case ask.OnlyStored():
 		return known{}, object.ErrNotHeld
+	case ask.Wish != nil && ask.Wish.NoStore:
+		return n.unstored(ctx, ask)
 	}
-	q := theInfo
+	cold := need{question: theInfo, arrived: w.arrived, now: w.now || ask.Wish.Strict()}
 	if !ask.HeadOnly && ask.Range.Kind == object.Whole {
-		q = theWhole
+		cold.question = theWhole
 	}
-	c, joined, err := n.ask(ctx, ask.Key, need{question: q, now: !leased})
+	c, err := n.ask(ctx, ask.Key, cold)
 	if err == nil && c.handed {
-		n.letGo(c)
-		return n.current(ctx, ask, c.info, leased)
+		n.letGo(c.call)
+		return n.current(ctx, ask, c.info, w)
 	}
 	if err == nil && c.headOfUnstrong() && !ask.HeadOnly && n.lifetime(ask.Key, c.info).Keep {
-		n.letGo(c)
-		c, joined, err = n.ask(ctx, ask.Key, need{question: onlyBytes, now: !leased})
+		n.letGo(c.call)
+		cold.question = onlyBytes
+		c, err = n.ask(ctx, ask.Key, cold)
 	}
 	if err != nil {
 		return known{}, err
 	}
-	return known{
+	k := known{
 		info: c.info, life: n.lifetime(ask.Key, c.info),
-		outcome: object.Miss, source: object.SourceOrigin, collapsed: joined, call: c,
-	}, nil
+		outcome: object.Miss, source: object.SourceOrigin, collapsed: c.joined, call: c.call,
+	}
+	if c.late && k.life.Keep && n.now().Sub(k.info.Validated) >= k.life.Fresh+k.life.StaleWhileRevalidate {
+		n.letGo(c.call) // S3 said this before the reader came, and to be asked each time
+		return n.current(ctx, ask, k.info, w)
+	}
+	return k, nil
 }
 
 // headOfUnstrong reports whether the call was a HEAD of a version without a
@@ -66,9 +78,8 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 	if info.Strong() || !bytes {
 		return true
 	}
-	floor := n.floor(key, info)
 	for c := range object.Chunks(info.Size) {
-		if !n.has(key, info.Version, c, floor) {
+		if !n.store.Has(key, info.Version, c) {
 			return false
 		}
 	}
@@ -76,63 +87,58 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 }
 
 // current decides whether a stored info may be used: fresh, or stale within the
-// windows of RFC 5861, or confirmed by S3 with a HEAD (which gives all headers
-// anew, at the price of a 304). Without a strong ETag no HEAD could confirm it:
-// whoever wants its bytes gets new ones. Nothing leaves before S3 has confirmed it
-// where this node holds no lease, and may have missed a purge.
-func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, leased bool) (known, error) {
+// windows of RFC 5861, or confirmed by S3. Nothing leaves before S3 has confirmed it
+// where this node holds no lease (w.now), and may have missed a purge.
+func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, w need) (known, error) {
 	k := known{info: info, life: n.lifetime(ask.Key, info), outcome: object.Hit, source: object.SourceDisk}
+	if ask.OnlyIfHave { // who asks so judges for itself
+		return k, nil
+	}
 	age := n.now().Sub(info.Validated)
 	verdict := n.judge(ask.Key, info)
 	if verdict == purge.Stale {
 		age = max(age, k.life.Fresh)
 	}
-	unsure := !leased || verdict == purge.Suspect
-	suspect := unsure || ask.Suspect == info.Version
-	switch {
-	case !suspect && age < k.life.Fresh, ask.OnlyIfHave: // who asks so judges for itself
-		return k, nil
-	case !suspect && age < k.life.Fresh+k.life.StaleWhileRevalidate:
-		k.outcome = object.Stale
-		n.refresh(ask.Key, info.Validated)
-		return k, nil
-	}
-	q := theInfo
-	if !info.Strong() && info.Size > 0 && !ask.HeadOnly {
-		q = onlyBytes
-	}
-	c, joined, err := n.ask(ctx, ask.Key, need{question: q, seen: info.Validated, now: unsure})
-	if err != nil {
-		failed := temporary(err) || errors.Is(err, object.ErrBroken) // a 5xx to the client (RFC 5861 §4)
-		if !suspect && ctx.Err() == nil && failed && age < k.life.Fresh+k.life.StaleIfError {
+	unsure := w.now || verdict == purge.Suspect
+	if !unsure && ask.Suspect != info.Version {
+		switch k.life.For(age, ask.Wish) {
+		case object.UseFresh:
+			return k, nil
+		case object.UseStale:
 			k.outcome = object.Stale
 			return k, nil
+		case object.UseWhileRevalidating:
+			k.outcome = object.Stale
+			if !ask.OnlyStored() {
+				n.refresh(ask.Key, info)
+			}
+			return k, nil
 		}
-		if unsure && failed {
-			err = unconfirmed(err)
-		}
+	}
+	k.requested = age < k.life.Fresh && ask.Wish.Strict()
+	switch {
+	case ask.OnlyStored():
+		return known{}, object.ErrNotHeld
+	case ask.Wish != nil && ask.Wish.NoStore:
+		return n.unstored(ctx, ask)
+	}
+	c, err := n.revalidate(ctx, ask, info, need{arrived: w.arrived, now: unsure || k.requested})
+	switch failed := failure(err); {
+	case failed && unsure:
+		return known{}, unconfirmed(err)
+	case failed && ctx.Err() == nil && staleIfError(ask, &k, age):
+		k.outcome, k.status = object.Stale, forwardStatus(err)
+		return k, nil
+	case err != nil:
 		return known{}, err
 	}
-	if c.headOfUnstrong() && !ask.HeadOnly { // strong until now
-		n.letGo(c)
-		if c, joined, err = n.ask(ctx, ask.Key, need{question: onlyBytes, seen: c.info.Validated, now: unsure}); err != nil {
-			return known{}, err
-		}
-	}
-	k.info, k.life, k.call, k.collapsed = c.info, n.lifetime(ask.Key, c.info), c, joined
-	k.outcome, k.source = object.Miss, object.SourceOrigin
+	k.info, k.life, k.call, k.collapsed, k.status = c.info, n.lifetime(ask.Key, c.info), c.call, c.joined, c.status
 	if sameVersion(info, c.info) {
-		k.outcome, k.source = object.Revalidated, object.SourceDisk
+		k.outcome = object.Revalidated
+		return k, nil
 	}
+	k.outcome, k.source, k.changed = object.Miss, object.SourceOrigin, true
 	return k, nil
-}
-
-// refresh lets S3 confirm an info while the stale one is served; one call
-// however many readers ask for it.
-func (n *Node) refresh(key object.Key, seen time.Time) {
-	if c, _, err := n.call(key, need{seen: seen}); err == nil {
-		n.letGo(c)
-	}
 }
 
 // ttl is how long the info stays fresh; negative when it is stale.

@@ -32,6 +32,8 @@ func newNegatives(now func() time.Time) *negatives {
 	return &negatives{now: now, lru: lru.New(maxNegatives)}
 }
 
+// get returns what S3 answered, for how much longer that is remembered, and the note
+// that was taken before S3 was asked.
 func (s *negatives) get(key object.Key) (*object.OriginError, object.Note) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,10 +41,14 @@ func (s *negatives) get(key object.Key) (*object.OriginError, object.Note) {
 	if !ok {
 		return nil, object.Note{}
 	}
-	if e := found.(negative); e.key == key && s.now().Before(e.until) {
-		return e.err, e.note
+	e := found.(negative)
+	left := e.until.Sub(s.now())
+	if e.key != key || left <= 0 {
+		return nil, object.Note{}
 	}
-	return nil, object.Note{}
+	again := *e.err
+	again.Remembered = left
+	return &again, e.note
 }
 
 func (s *negatives) put(key object.Key, err *object.OriginError, note object.Note, ttl time.Duration) {

@@ -213,7 +213,11 @@ func TestAfterARestartNothingIsFetchedAgain(t *testing.T) {
 	c.clock.pass(2 * time.Hour) // past freshness and stale-while-revalidate
 	readAll()
 	for key := range objects {
-		c.requests(key, 1, 0)
+		if key == "two extents" { // a body of which could not be used as it comes
+			c.requests(key, 1, 0)
+			continue
+		}
+		c.requests(key, 0, 1) // a 304 to a conditional GET
 	}
 }
 

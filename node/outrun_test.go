@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -34,7 +36,8 @@ func TestAFlightThatAPurgeOutrunsIsNobodysWhoCameAfterIt(t *testing.T) {
 						if what == "part" && (size < mib || !object.StrongETag(etag[0])) {
 							continue // a small object and a weak one are asked for whole
 						}
-						t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst) })
+						name := fmt.Sprintf("%s/%s/%s/%d/the old first %v", what, scope, kind, size, oldFirst)
+						t.Run(name, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst, false) })
 					}
 				}
 			}
@@ -42,7 +45,20 @@ func TestAFlightThatAPurgeOutrunsIsNobodysWhoCameAfterIt(t *testing.T) {
 	}
 }
 
-func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string, size int64, oldFirst bool) {
+// The same where the purge has been forgotten again: a mark stands in its place.
+func TestAFlightBelowATrimMarkIsNobodysWhoCameAfterThePurge(t *testing.T) {
+	for scope, s := range purgedScopes {
+		for what, ask := range map[string]*object.Ask{"info": head("k"), "whole": get("k")} {
+			for _, kind := range []string{"strong", "weak"} {
+				if s.Kind != purge.Bucket && s.Kind != purge.All { // which are not forgotten
+					t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etags[kind], 100_000, true, true) })
+				}
+			}
+		}
+	}
+}
+
+func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string, size int64, oldFirst, trimmed bool) {
 	n, s3, state := newHeld(t)
 	old := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "1", Size: size}, etag[0], "red"}
 	now := heldObject{pattern.Object{Bucket: bucket, Key: "k", Version: "2", Size: size}, etag[1], "red"}
@@ -60,9 +76,13 @@ func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string
 	}
 	s3.put(now)
 	apply(state, false, scope)
+	if trimmed {
+		number := state.Note().Applied
+		state.Trim(number+1, bucket, number)
+	}
 	second := n.background(ask, now.Object)
 	var later []func()
-	if scope.Kind != purge.Tag || ask.Range.Kind == object.FromTo { // else nobody knows its tags yet, and it waits
+	if scope.Kind != purge.Tag || trimmed || ask.Range.Kind == object.FromTo { // else nobody knows its tags yet, and it waits
 		later = append(later, s3.next(t))
 	}
 	s3.hold(false)
@@ -133,4 +153,53 @@ func TestAPurgeOfSomethingElseOutrunsNothing(t *testing.T) {
 	if asked := s3.requests(); !slices.Equal(asked, []string{"GET k"}) {
 		t.Errorf("S3 was asked %v, want one GET", asked)
 	}
+}
+
+// What S3 was asked for before a purge is not kept, however long it takes, also when
+// nobody asks meanwhile: an object, and an absence.
+func TestWhatIsInFlightWhenAPurgeComesIsNotKept(t *testing.T) {
+	for what, ask := range map[string]*object.Ask{"info": head("k"), "whole": get("k")} {
+		for scope, s := range purgedScopes {
+			for kind, etag := range etags {
+				t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) {
+					n, s3, state := newHeld(t)
+					old, now := heldObject{self("k", "1", 1000), etag[0], "red"}, heldObject{self("k", "2", 1000), etag[1], "red"}
+					s3.put(old)
+					s3.hold(true)
+					first := n.background(ask, old.Object)
+					let := s3.next(t)
+					s3.put(now)
+					apply(state, false, s)
+					s3.hold(false)
+					let()
+					first.end(t, "the reader before the purge")
+					n.Settle()
+					n.flightsEnd(t)
+					s3.requests()
+					n.read(t, get("k"), now.Object)
+					if asked := s3.requests(); !slices.Equal(asked, []string{"GET k"}) {
+						t.Errorf("S3 was asked %v, want one GET", asked)
+					}
+				})
+			}
+		}
+	}
+	n, s3, state := newHeld(t)
+	s3.hold(true)
+	none := make(chan error, 1)
+	go func() {
+		_, err := n.Open(context.Background(), get("k"))
+		none <- err
+	}()
+	let := s3.next(t)
+	now := heldObject{self("k", "2", 1000), `"2"`, ""}
+	s3.put(now)
+	apply(state, false, object1("k"))
+	s3.hold(false)
+	let()
+	if err := <-none; err == nil {
+		t.Error("there was nothing when S3 was asked")
+	}
+	n.Settle()
+	n.read(t, get("k"), now.Object)
 }

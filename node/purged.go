@@ -40,6 +40,16 @@ func (n *Node) judge(key object.Key, info *object.Info) purge.Verdict {
 	return n.purges.Judge(key, n.tags(key, info), info.Note)
 }
 
+// judgeFor says what the purges say of an info to a reader that came when so much
+// was known of them. What is noted no lower is as new as that reader may ask for: a
+// purge may come between any two steps, and none of them would else be the last.
+func (n *Node) judgeFor(key object.Key, info *object.Info, came object.Note) purge.Verdict {
+	if info.Note.Council == came.Council && info.Note.Applied >= came.Applied {
+		return purge.Alive
+	}
+	return n.judge(key, info)
+}
+
 // floor is the newest purge over the object that this node knows of: bytes noted
 // below it are dead. info may be nil; then its tags are not known.
 func (n *Node) floor(key object.Key, info *object.Info) object.Note {
@@ -62,12 +72,14 @@ func higher(own, other object.Note) object.Note {
 	return own
 }
 
-// lower returns the floor as far as it was known when a note was taken.
-func lower(floor, known object.Note) object.Note {
-	if known.Council == floor.Council {
-		floor.Applied = min(floor.Applied, known.Applied)
+// lower returns the lower of two of one council: a floor as far as it was known when
+// a note was taken, or another node's note as far as this node knows. That one may be
+// ahead, and what lies between has judged nothing of what is stored here.
+func lower(of, known object.Note) object.Note {
+	if known.Council == of.Council {
+		of.Applied = min(of.Applied, known.Applied)
 	}
-	return floor
+	return of
 }
 
 // awaitFloor waits until the purge that an asker names is in place here.
@@ -106,13 +118,14 @@ func (n *Node) canOpen(key object.Key, v object.Version, chunk int64, floor obje
 
 // outdated reports whether this node's own floors refuse another node's answer,
 // and what to ask it instead: under the floor that it has not heard of, or to let
-// S3 confirm what may have been purged. What S3 has just said is not suspect.
-func (n *Node) outdated(ask *object.Ask, a *object.Answer) (again *object.Ask, outdated bool) {
+// S3 confirm what may have been purged. What S3 has just said is not suspect. came
+// is what was known of purges before the other node was asked.
+func (n *Node) outdated(ask *object.Ask, a *object.Answer, came object.Note) (again *object.Ask, outdated bool) {
 	if ask.Pin != nil { // asked under the floor to begin with
 		return nil, false
 	}
 	held := a.Outcome == object.Hit || a.Outcome == object.Stale
-	verdict := n.judge(ask.Key, &a.Info)
+	verdict := n.judgeFor(ask.Key, &a.Info, came)
 	if verdict != purge.Dead && (verdict != purge.Suspect || !held) {
 		return nil, false
 	}

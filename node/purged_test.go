@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
+	"rookery/node"
 	"rookery/object"
 	"rookery/purge"
 )
@@ -129,13 +131,17 @@ func TestASoftPurgeIsServedStaleWhileItIsRefreshed(t *testing.T) {
 				}
 			}
 		}
-		c.requests("k", 1, 1)
+		if size <= mib { // the refresh brings what is new
+			c.requests("k", 0, 1)
+		} else {
+			c.requests("k", 1, 1)
+		}
 	}
 }
 
-// What a soft purge covers and S3 has not changed is confirmed by one HEAD; its
-// bytes are not fetched again, and a small object is in memory again.
-func TestASoftPurgeOfWhatHasNotChangedCostsAHead(t *testing.T) {
+// What a soft purge covers and S3 has not changed is confirmed by one conditional
+// GET; its bytes are not fetched again, and a small object is in memory again.
+func TestASoftPurgeOfWhatHasNotChangedCostsOneConditionalGet(t *testing.T) {
 	c := newPurged(t, three)
 	o := c.put("k", "1", 1000, s3test.Meta{})
 	for _, n := range c.nodes {
@@ -155,7 +161,7 @@ func TestASoftPurgeOfWhatHasNotChangedCostsAHead(t *testing.T) {
 			t.Errorf("it came from %v, want memory", a.Source)
 		}
 	}
-	c.requests("k", 1, 0)
+	c.requests("k", 0, 1)
 }
 
 // Where stale answers are not allowed, a soft purge is confirmed first; where S3 is
@@ -170,7 +176,7 @@ func TestASoftPurgeKeepsToTheWindows(t *testing.T) {
 	if a := n.read(t, get("k"), o); a.Outcome != object.Revalidated {
 		t.Errorf("%v, want REVALIDATED", a.Outcome)
 	}
-	c.requests("k", 1, 1)
+	c.requests("k", 0, 2)
 	c.soft(everything)
 	c.s3.Everything(&s3test.Step{Status: 500, Code: "InternalError"})
 	if a := n.read(t, get("k"), o); a.Outcome != object.Stale {
@@ -233,5 +239,55 @@ func TestWhatHasNoStrongETagIsPurged(t *testing.T) {
 				t.Errorf("%d GETs, want 2: %v", gets, c.s3.Requests())
 			}
 		})
+	}
+}
+
+// A hard purge that comes while a soft one is refreshed: what S3 said before it is
+// not kept, and not served.
+func TestARefreshThatAHardPurgeOutruns(t *testing.T) {
+	for _, size := range []int64{1000, 2 * mib} {
+		n, s3, state := newHeld(t, func(o *node.Options) {
+			b := o.Buckets[bucket]
+			b.Freshness.StaleWhileRevalidate = time.Hour
+			o.Buckets[bucket] = b
+		})
+		versions := make([]heldObject, 3)
+		for i, version := range []string{"1", "2", "3"} {
+			versions[i] = heldObject{self("k", version, size), fmt.Sprintf("%q", version), "red"}
+		}
+		s3.put(versions[0])
+		n.read(t, get("k"), versions[0].Object)
+		n.flightsEnd(t)
+		apply(state, true, tagged("red"))
+		s3.put(versions[1])
+		s3.hold(true)
+		n.read(t, get("k"), versions[0].Object) // stale
+		let := s3.next(t)
+		s3.put(versions[2])
+		apply(state, false, object1("k"))
+		s3.hold(false)
+		n.read(t, get("k"), versions[2].Object)
+		let()
+		n.Settle()
+		n.flightsEnd(t)
+		s3.requests()
+		n.read(t, get("k"), versions[2].Object)
+		if asked := s3.requests(); len(asked) != 0 {
+			t.Errorf("S3 was asked again: %v", asked)
+		}
+	}
+}
+
+// What is dead is not served stale when S3 is away, whatever stale-if-error allows.
+func TestWhatIsDeadIsNotServedWhenS3IsAway(t *testing.T) {
+	c := newPurged(t, three)
+	c.everywhere(t, "small", "1", 1000, withTags("red"))
+	c.everywhere(t, "large", "1", 2*mib, withTags("red"))
+	c.s3.Everything(&s3test.Step{Status: 500, Code: "InternalError"})
+	c.purge(tagged("red"))
+	for _, n := range c.nodes {
+		for _, ask := range []*object.Ask{get("small"), head("small"), get("large"), getRange("large", 5, 9)} {
+			n.refused(t, ask, 500)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"rookery/internal/pattern"
 	"rookery/internal/s3test"
 	"rookery/node"
 	"rookery/object"
@@ -165,4 +167,110 @@ func TestAnInfoFromAfterThePurgeComesWithBytesFromAfterIt(t *testing.T) {
 			t.Fatal("the owner never looked at its lease")
 		}
 	}
+}
+
+// pinnedOnly stores an object's first chunk at a node, and no info.
+func (c *purgedCluster) pinnedOnly(t *testing.T, n *testNode, o pattern.Object) {
+	t.Helper()
+	ask := getRange(o.Key, 0, o.Size-1)
+	ask.Pin = &object.Pin{Version: object.VersionOf(sameTag.ETag, o.Size), Size: o.Size, ETag: sameTag.ETag}
+	a, err := n.OpenLocal(context.Background(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(a, o); err != nil {
+		t.Fatal(err)
+	}
+	n.flightsEnd(t)
+}
+
+// A node that has not heard of a purge takes an info from one that has. The bytes
+// that it puts beside it are its own, from before the purge: they are not taken for
+// new when it hears.
+func TestAnInfoFromAheadDoesNotMakeOldBytesNew(t *testing.T) {
+	c := newPurged(t, four)
+	c.members(four[:3]...)
+	key := moved(t, "k")
+	n := c.nodes[four[3]]
+	c.pinnedOnly(t, n, c.put(key, "1", 1000, sameTag))
+	now := c.put(key, "2", 1000, sameTag)
+	c.order(false, []purge.Scope{tagged("red")}, four[:3]...)
+	c.nodes[four[0]].read(t, get(key), now)
+	c.settle(t)
+	c.members(four...)
+	a, err := n.Open(context.Background(), get(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := drain(a); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(t)
+	c.states[four[3]].Apply(c.number, &purge.Order{ID: "late", Scopes: []purge.Scope{tagged("red")}})
+	n.read(t, get(key), now)
+}
+
+// The same for a copy, where the owner breaks off and this node has the rest.
+func TestACopyOfAnInfoFromAheadIsNotNew(t *testing.T) {
+	c := newPurged(t, three)
+	owner, others := c.owner("k")
+	n := others[0]
+	name, theirs := n.name(c.testCluster), owner.name(c.testCluster)
+	c.pinnedOnly(t, n, c.put("k", "1", 1000, sameTag))
+	now := c.put("k", "2", 1000, sameTag)
+	c.order(false, []purge.Scope{object1("k")}, theirs)
+	owner.read(t, get("k"), now)
+	c.settle(t)
+	n.peers.breakOff(theirs, 10)
+	a, err := n.Open(context.Background(), get("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := drain(a); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(t)
+	c.states[name].Apply(c.number, &purge.Order{ID: "late", Scopes: []purge.Scope{object1("k")}})
+	n.read(t, get("k"), now)
+}
+
+func drain(a *object.Answer) error {
+	defer a.Body.Close()
+	_, err := io.Copy(io.Discard, a.Body)
+	return err
+}
+
+// A GET that a purge has outrun breaks off, and a former owner has the rest from
+// after the purge: what is put together is as old as its oldest piece.
+func TestAPieceFromAfterThePurgeDoesNotMakeTheRestNew(t *testing.T) {
+	s3 := newHeldS3()
+	c := newPurged(t, four, func(c *testCluster) {
+		c.adjustNode = func(o *node.Options) {
+			b := o.Buckets[bucket]
+			b.Origin = s3
+			o.Buckets[bucket] = b
+		}
+	})
+	c.members(four[:3]...)
+	key := moved(t, "k")
+	former, _ := c.owner(key)
+	c.members(four...)
+	n := c.nodes[four[3]]
+	old := heldObject{self(key, "1", 1000), sameTag.ETag, "red"}
+	now := heldObject{self(key, "2", 1000), sameTag.ETag, "red"}
+	s3.put(old)
+	s3.cut(500)
+	s3.hold(true)
+	anything := self(key, "", 1000)
+	before := n.background(get(key), anything)
+	let := s3.next(t)
+	s3.put(now)
+	c.purge(object1(key))
+	s3.hold(false)
+	c.pinnedOnly(t, former, now.Object)
+	let()
+	before.end(t, "the reader before the purge")
+	c.settle(t)
+	s3.cut(0)
+	n.read(t, get(key), now.Object)
 }

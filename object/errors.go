@@ -3,6 +3,7 @@ package object
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors that travel between rooms and, by number, between nodes.
@@ -13,7 +14,8 @@ var (
 	// ErrGone: the pinned version cannot be had: S3 has another one now. Ask
 	// the key's owner again, naming the version as Suspect.
 	ErrGone = errors.New("version is gone")
-	// ErrNotHeld: an OnlyIfHave ask for what is not stored.
+	// ErrNotHeld: an OnlyIfHave ask, or a client's only-if-cached, for what is not
+	// stored.
 	ErrNotHeld = errors.New("not held")
 	// ErrBusy: a bound on bytes or requests is reached. 503 with Retry-After.
 	ErrBusy = errors.New("too busy")
@@ -36,6 +38,9 @@ type OriginError struct {
 	// Unsent: nothing was sent to S3. A limit or an open breaker of this node's own
 	// refused the request, to spare S3; so it is not to be tried again at once.
 	Unsent bool
+	// Remembered is for how much longer this is remembered: S3 was not asked for
+	// this answer. 0 if it was.
+	Remembered time.Duration
 	// Replica: one that is not the origin's first said so, and may be behind.
 	Replica bool
 }

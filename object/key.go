@@ -3,6 +3,7 @@ package object
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
 
 	"github.com/zeebo/xxh3"
 )
@@ -22,18 +23,29 @@ type Key struct {
 	Bucket  string
 	Name    string
 	Version string
+	// Part, if not 0, is one part of a multipart upload: the key is then that of
+	// the part's own info (its size, and its place in the object). Its bytes are the
+	// object's, under the key without it.
+	Part int
 }
+
+// MaxPart is the highest part number of S3 (API reference, "UploadPart").
+const MaxPart = 10_000
 
 // Hash names a key by 128 bits of xxh3 over its canonical bytes. Whoever finds
 // an entry by its Hash compares the whole key before believing it.
 type Hash [16]byte
 
-// AppendCanonical appends the key's canonical bytes to dst: each part behind
-// its length, so two different keys never have the same bytes.
+// AppendCanonical appends the key's canonical bytes to dst: each text behind its
+// length and the number of a part last, so two different keys never have the same
+// bytes.
 func (k Key) AppendCanonical(dst []byte) []byte {
 	for _, part := range [...]string{k.Bucket, k.Name, k.Version} {
 		dst = binary.AppendUvarint(dst, uint64(len(part)))
 		dst = append(dst, part...)
+	}
+	if k.Part != 0 {
+		dst = binary.AppendUvarint(dst, uint64(k.Part))
 	}
 	return dst
 }
@@ -53,10 +65,14 @@ func (k Key) ExtentHash(extent int64) uint64 {
 
 // String is for logs and errors; it is not reversible.
 func (k Key) String() string {
-	if k.Version == "" {
-		return k.Bucket + ":" + k.Name
+	s := k.Bucket + ":" + k.Name
+	if k.Version != "" {
+		s += "?versionId=" + k.Version
 	}
-	return k.Bucket + ":" + k.Name + "?versionId=" + k.Version
+	if k.Part != 0 {
+		s += "?partNumber=" + strconv.Itoa(k.Part)
+	}
+	return s
 }
 
 var errKey = errors.New("malformed key")
@@ -72,8 +88,14 @@ func ParseKey(b []byte) (Key, error) {
 		parts[i] = string(b[w : w+int(n)])
 		b = b[w+int(n):]
 	}
-	if len(b) != 0 {
+	k := Key{Bucket: parts[0], Name: parts[1], Version: parts[2]}
+	if len(b) == 0 {
+		return k, nil
+	}
+	n, w := binary.Uvarint(b)
+	if w != len(b) || n == 0 || n > MaxPart {
 		return Key{}, errKey
 	}
-	return Key{Bucket: parts[0], Name: parts[1], Version: parts[2]}, nil
+	k.Part = int(n)
+	return k, nil
 }

@@ -11,7 +11,7 @@ import (
 
 func keys() *rapid.Generator[Key] {
 	return rapid.Custom(func(t *rapid.T) Key {
-		return Key{Bucket: rapid.String().Draw(t, "bucket"), Name: rapid.String().Draw(t, "name"), Version: rapid.String().Draw(t, "version")}
+		return Key{Bucket: rapid.String().Draw(t, "bucket"), Name: rapid.String().Draw(t, "name"), Version: rapid.String().Draw(t, "version"), Part: rapid.IntRange(0, MaxPart).Draw(t, "part")}
 	})
 }
 
@@ -38,7 +38,17 @@ func TestKeyRoundTrip(t *testing.T) {
 // The parts of a key do not run into each other.
 func TestKeysThatLookAlike(t *testing.T) {
 	alike := []Key{
-		{"a", "b", ""}, {"", "ab", ""}, {"ab", "", ""}, {"a", "", "b"}, {"", "", "ab"}, {"a\x01b", "", ""}, {"a", "\x01b", ""}, {"a", "b", "\x00"},
+		{"a", "b", "", 0},
+		{"", "ab", "", 0},
+		{"ab", "", "", 0},
+		{"a", "", "b", 0},
+		{"", "", "ab", 0},
+		{"a\x01b", "", "", 0},
+		{"a", "\x01b", "", 0},
+		{"a", "b", "\x00", 0},
+		{"a", "b", "", 1},
+		{"a", "b", "\x01", 0},
+		{"a", "b", "", 128},
 	}
 	hashes, placed := map[Hash]Key{}, map[uint64]Key{}
 	for _, k := range alike {
@@ -82,7 +92,7 @@ func hexOf(h Hash) string {
 }
 
 func TestParseKeyRefuses(t *testing.T) {
-	whole := Key{"b", "n", "v"}.AppendCanonical(nil)
+	whole := Key{"b", "n", "v", 0}.AppendCanonical(nil)
 	for n := range whole {
 		if k, err := ParseKey(whole[:n]); err == nil {
 			t.Errorf("the first %d bytes make %+v", n, k)
@@ -92,6 +102,8 @@ func TestParseKeyRefuses(t *testing.T) {
 	long = append(long, make([]byte, maxKeyPart+1)...)
 	for name, b := range map[string][]byte{
 		"a byte too many":   append(bytes.Clone(whole), 0),
+		"bytes too many":    append(bytes.Clone(whole), 3, 3),
+		"too high a part":   binary.AppendUvarint(bytes.Clone(whole), MaxPart+1),
 		"a part too long":   append(long, 0, 0),
 		"an endless length": bytes.Repeat([]byte{0xff}, 20),
 		"a huge length":     binary.AppendUvarint(nil, 1<<63),
@@ -103,7 +115,7 @@ func TestParseKeyRefuses(t *testing.T) {
 }
 
 func FuzzKey(f *testing.F) {
-	f.Add(Key{"b", "n", "v"}.AppendCanonical(nil))
+	f.Add(Key{"b", "n", "v", 3}.AppendCanonical(nil))
 	f.Add([]byte{0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := ParseKey(b)
@@ -124,7 +136,7 @@ func TestKeyHashDoesNotAllocate(t *testing.T) {
 }
 
 func TestKeyString(t *testing.T) {
-	for want, k := range map[string]Key{"b:n": {"b", "n", ""}, "b:n?versionId=v": {"b", "n", "v"}} {
+	for want, k := range map[string]Key{"b:n": {"b", "n", "", 0}, "b:n?versionId=v": {"b", "n", "v", 0}, "b:n?versionId=v?partNumber=3": {"b", "n", "v", 3}} {
 		if k.String() != want {
 			t.Errorf("%q, want %q", k, want)
 		}

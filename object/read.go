@@ -26,9 +26,15 @@ type Ask struct {
 	// Floor is the purge that killed an earlier answer; who answers must have
 	// applied it. Zero until purges exist.
 	Floor Note
+	// Wish is what the client asks of the cache; nil if nothing, or if the bucket
+	// does not let clients ask.
+	Wish *Wish
 	// RequestID is for logs alone.
 	RequestID string
 }
+
+// OnlyStored reports whether S3 is not to be asked for the ask.
+func (a *Ask) OnlyStored() bool { return a.OnlyIfHave || a.Wish != nil && a.Wish.OnlyIfCached }
 
 // Source says where an answer's first bytes came from, as the node sees it that
 // talks to the client.
@@ -95,6 +101,14 @@ type Answer struct {
 	Outcome   Outcome
 	Collapsed bool // waited for a request to S3 that another reader had started
 	Stored    bool // a miss whose bytes the cache keeps
+	// Changed says of a Miss that an entry was there, and S3 has another version now.
+	Changed bool
+	// Requested: what was there was fresh, and the client's wish refused it.
+	Requested bool
+	// ForwardStatus is S3's answer to the request that was made for this one: 304
+	// or 200 to a revalidation, and a 5xx where the stale is served for it. 0 where
+	// none was made, or where it says no more than the Outcome.
+	ForwardStatus int
 	// OwnerSource is, for SourcePeer, where the owner had the bytes.
 	OwnerSource Source
 	// TTL is how long the entry stays fresh from now; negative when stale.

@@ -102,19 +102,28 @@ func (c *Client) head(ctx context.Context, k kind, key object.Key, ifNoneMatch s
 		Bucket: &c.bucket, Key: &key.Name, VersionId: optional(key.Version),
 		IfNoneMatch: optional(ifNoneMatch), ChecksumMode: types.ChecksumModeEnabled,
 	}
+	if key.Part != 0 {
+		in.PartNumber = aws.Int32(int32(key.Part))
+	}
 	out, err := c.sdk.HeadObject(ctx, in)
 	if err != nil {
 		return nil, x.unanswered(err)
 	}
 	res := response(out.ResultMetadata)
 	defer res.Body.Close()
-	info, err := c.judgeHead(res, ifNoneMatch, x.start)
+	var info *object.Info
+	if key.Part == 0 {
+		info, err = c.judgeHead(res, ifNoneMatch, x.start)
+	} else {
+		info, err = c.judgePartHead(res, key.Part, x.start)
+	}
 	x.judged(err)
 	x.cancel(nil)
 	return info, err
 }
 
-// Get asks for an object or a part of it. The caller closes the answer's Body;
+// Get asks for an object or a range of it; the bytes of one part of a multipart upload
+// are such a range, which the part's Head tells. The caller closes the answer's Body;
 // ctx governs its reading too.
 //
 // Errors are those of Head, and object.ErrGone when S3 no longer has what

@@ -23,6 +23,7 @@ const (
 	askOnlyIfHave = 1 << 1
 	askPinned     = 1 << 2
 	askPassedOver = 1 << 3
+	askWish       = 1 << 4 // a node that knows no wishes refuses the ask, and is passed over
 )
 
 // appendAsk writes an ask and how long the asker will wait for the whole
@@ -41,6 +42,9 @@ func appendAsk(dst []byte, ask *object.Ask, budget time.Duration) ([]byte, error
 	if ask.PassedOver {
 		flags |= askPassedOver
 	}
+	if ask.Wish != nil {
+		flags |= askWish
+	}
 	dst = append(dst, flags, byte(ask.Range.Kind))
 	dst = binary.LittleEndian.AppendUint32(dst, milliseconds(budget))
 	dst = appendInt(appendInt(dst, ask.Range.First), ask.Range.Last)
@@ -54,6 +58,9 @@ func appendAsk(dst []byte, ask *object.Ask, budget time.Duration) ([]byte, error
 		return nil, fmt.Errorf("%w: ask too large", errFrame)
 	}
 	dst = appendBytes(dst, key)
+	if ask.Wish != nil {
+		dst = appendWish(dst, ask.Wish)
+	}
 	if ask.Pin == nil {
 		return dst, nil
 	}
@@ -77,6 +84,9 @@ func decodeAsk(b []byte) (*object.Ask, time.Duration, error) {
 		RequestID:  f.str(maxRequestIDBytes),
 	}
 	key, err := object.ParseKey(f.bytes(maxKeyBytes))
+	if flags&askWish != 0 {
+		ask.Wish = f.wish()
+	}
 	if flags&askPinned != 0 {
 		ask.Pin = &object.Pin{Version: f.id(), Size: f.size(), Note: f.note(), ETag: f.str(maxETagBytes)}
 	}

@@ -19,7 +19,9 @@ func askSamples(t testing.TB) [][]byte {
 	var all [][]byte
 	for _, ask := range []*object.Ask{
 		{},
-		{Key: object.Key{Bucket: "b", Name: "a/b", Version: "v"}, HeadOnly: true, RequestID: "r", PassedOver: true},
+		{Key: object.Key{Bucket: "b", Name: "a/b", Version: "v", Part: 7}, HeadOnly: true, RequestID: "r", PassedOver: true},
+		{Wish: &object.Wish{NoCache: true, MaxAge: object.NoLimit, MaxStale: object.NoLimit}},
+		{Wish: &object.Wish{NoStore: true, OnlyIfCached: true, MaxStale: 5 * time.Second, MinFresh: time.Second}, Pin: &object.Pin{}},
 		{
 			Key: object.Key{Bucket: "b", Name: strings.Repeat("n", object.MaxNameBytes)}, OnlyIfHave: true,
 			Range: object.Range{Kind: object.FromTo, First: 1, Last: math.MaxInt64}, Floor: object.Note{Applied: 1},
@@ -39,9 +41,10 @@ func headSamples(t testing.TB) [][]byte {
 	all := [][]byte{
 		appendFailure(nil, object.ErrGone),
 		appendFailure(nil, &object.OriginError{Status: 404, Code: "NoSuchKey", Message: "m", RetryAfter: 1}),
+		appendFailure(nil, &object.OriginError{Status: 404, Remembered: time.Second}),
 	}
 	for _, full := range []bool{true, false} {
-		a := &object.Answer{Info: infoOf(testObject(99)), Offset: 1, Length: 98, Source: object.SourceDisk, Stored: true, TTL: -1}
+		a := &object.Answer{Info: infoOf(testObject(99)), Offset: 1, Length: 98, Source: object.SourceDisk, Stored: true, TTL: -1, Changed: full, Requested: !full, ForwardStatus: 304}
 		b, err := appendHead(nil, a, full)
 		if err != nil {
 			t.Fatal(err)
@@ -128,7 +131,7 @@ func TestTheLargestHeadAndEndFitTheirFrames(t *testing.T) {
 		t.Errorf("%d bytes of %d: %v", len(b), maxHeadBytes, err)
 	}
 	long := strings.Repeat("m", 1<<16)
-	if b := appendFailure(nil, &object.OriginError{Code: long, Message: long, RetryAfter: -1}); len(b) > maxEndBytes {
+	if b := appendFailure(nil, &object.OriginError{Code: long, Message: long, RetryAfter: -1, Remembered: 1 << 40}); len(b) > maxEndBytes {
 		t.Errorf("a failure of %d bytes, at most %d", len(b), maxEndBytes)
 	}
 }
@@ -304,6 +307,7 @@ func FuzzHead(f *testing.F) {
 		again, err := appendHead(nil, &object.Answer{
 			Info: h.info, Source: h.source, Outcome: h.outcome, Collapsed: h.collapsed,
 			Stored: h.stored, TTL: h.ttl, Offset: h.offset, Length: h.length,
+			Changed: h.changed, Requested: h.requested, ForwardStatus: h.forward,
 		}, h.full)
 		if err != nil {
 			t.Fatal(err)

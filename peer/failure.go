@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"rookery/object"
 )
@@ -23,6 +24,9 @@ const (
 	failedBucket   failure = 7
 	failedRange    failure = 8
 	failedTime     failure = 9
+	// failedBefore is failedOrigin, of an answer that the owner remembers, and for
+	// how much longer.
+	failedBefore failure = 10
 )
 
 // errTimeUp says that the owner had no answer when the asker's time, which its
@@ -57,7 +61,12 @@ func appendFailure(dst []byte, err error) []byte {
 		return append(dst, byte(failedNot))
 	}
 	if origin, ok := errors.AsType[*object.OriginError](err); ok {
-		dst = append(dst, byte(failedOrigin))
+		if origin.Remembered > 0 {
+			dst = append(dst, byte(failedBefore))
+			dst = binary.LittleEndian.AppendUint32(dst, milliseconds(origin.Remembered))
+		} else {
+			dst = append(dst, byte(failedOrigin))
+		}
 		dst = binary.LittleEndian.AppendUint16(dst, uint16(origin.Status))
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(max(0, origin.RetryAfter)))
 		dst = appendBytes(dst, cut(origin.Code, maxCodeBytes))
@@ -78,11 +87,15 @@ func (f *fields) failure() error {
 		return errFrame
 	case number == failedNot:
 		return nil
-	case number == failedOrigin:
+	case number == failedOrigin, number == failedBefore:
+		var left time.Duration
+		if number == failedBefore {
+			left = time.Duration(f.u32()) * time.Millisecond
+		}
 		status, retry := f.u16(), f.u32()
 		f.bad = f.bad || status > maxStatus
 		return &object.OriginError{
-			Status: int(status), RetryAfter: int(min(retry, maxRetrySeconds)),
+			Status: int(status), Remembered: left, RetryAfter: int(min(retry, maxRetrySeconds)),
 			Code: f.str(maxCodeBytes), Message: f.str(maxMessageBytes),
 		}
 	default:

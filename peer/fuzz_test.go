@@ -90,7 +90,7 @@ func FuzzHello(f *testing.F) {
 // The failure in an end frame that is taken is within its maxima, and the same
 // when it is written again.
 func FuzzFailure(f *testing.F) {
-	for _, err := range []error{nil, object.ErrGone, object.ErrBusy, io.EOF, &object.OriginError{Status: 503, Code: "SlowDown", Message: "m", RetryAfter: 7}} {
+	for _, err := range []error{nil, object.ErrGone, object.ErrBusy, io.EOF, &object.OriginError{Status: 503, Code: "SlowDown", Message: "m", RetryAfter: 7}, &object.OriginError{Status: 404, Remembered: time.Minute}} {
 		f.Add(appendFailure(nil, err))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -15,6 +15,9 @@ type head struct {
 	outcome   object.Outcome
 	collapsed bool
 	stored    bool
+	changed   bool
+	requested bool
+	forward   int // as Answer.ForwardStatus
 	ttl       time.Duration
 	offset    int64
 	length    int64
@@ -29,7 +32,24 @@ const (
 	headCollapsed = 1 << 0
 	headStored    = 1 << 1
 	headFullInfo  = 1 << 2
+	headChanged   = 1 << 3
+	headRequested = 1 << 4
+	// The three highest bits are a place in forwardStatuses.
+	headForward = 5
 )
+
+// forwardStatuses are what S3 may have answered to the request behind an answer; any
+// other is told as 500.
+var forwardStatuses = [...]int{0, 200, 304, 500, 502, 503, 504, 429}
+
+func forwardFlags(status int) byte {
+	for i, s := range forwardStatuses {
+		if s == status {
+			return byte(i) << headForward
+		}
+	}
+	return 3 << headForward
+}
 
 // appendHead writes a successful head for an answer; with full the whole info.
 func appendHead(dst []byte, a *object.Answer, full bool) ([]byte, error) {
@@ -43,6 +63,13 @@ func appendHead(dst []byte, a *object.Answer, full bool) ([]byte, error) {
 	if full {
 		flags |= headFullInfo
 	}
+	if a.Changed {
+		flags |= headChanged
+	}
+	if a.Requested {
+		flags |= headRequested
+	}
+	flags |= forwardFlags(a.ForwardStatus)
 	dst = append(appendFailure(dst, nil), flags, byte(a.Source), byte(a.Outcome))
 	dst = appendInt(dst, int64(a.TTL))
 	dst = appendInt(appendInt(dst, a.Offset), a.Length)
@@ -71,6 +98,9 @@ func decodeHead(b []byte) (head, error) {
 		collapsed: flags&headCollapsed != 0,
 		stored:    flags&headStored != 0,
 		full:      flags&headFullInfo != 0,
+		changed:   flags&headChanged != 0,
+		requested: flags&headRequested != 0,
+		forward:   forwardStatuses[flags>>headForward],
 	}
 	var err error
 	if h.full {
@@ -116,5 +146,6 @@ func (h *head) answer(ask *object.Ask) *object.Answer {
 		Info: info, Offset: h.offset, Length: h.length,
 		Source: object.SourcePeer, OwnerSource: h.source,
 		Outcome: h.outcome, Collapsed: h.collapsed, Stored: h.stored, TTL: h.ttl,
+		Changed: h.changed, Requested: h.requested, ForwardStatus: h.forward,
 	}
 }

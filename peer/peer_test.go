@@ -79,6 +79,7 @@ func TestEveryFieldOfAnAskTravels(t *testing.T) {
 	asks := []*object.Ask{
 		{Key: object.Key{Bucket: "b", Name: "//a/../ü\x00", Version: "3/L4kq"}},
 		{Key: object.Key{Bucket: "b", Name: "k"}, HeadOnly: true, RequestID: "req-1", Suspect: object.Version{9, 15: 8}},
+		{Key: object.Key{Bucket: "b", Name: "k"}, Wish: &object.Wish{NoStore: true, MaxAge: time.Minute, MaxStale: object.NoLimit, MinFresh: time.Second}},
 		{Key: object.Key{Bucket: "b", Name: "k"}, OnlyIfHave: true, PassedOver: true, Floor: note, Range: object.Range{Kind: object.Suffix, Last: 3}},
 		{
 			Key: object.Key{Bucket: "b", Name: "k"}, Range: object.Range{Kind: object.FromTo, First: 5, Last: 6},
@@ -122,7 +123,9 @@ func TestEveryFieldOfAnAnswerTravels(t *testing.T) {
 	}{
 		{"head", &object.Ask{HeadOnly: true}, object.Answer{Info: full, Source: object.SourceNone, Outcome: object.Revalidated, TTL: -time.Second}, full, false},
 		{"miss", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceOrigin, Stored: true, Collapsed: true, TTL: time.Hour}, full, true},
-		{"stale", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceDisk, Outcome: object.Stale}, full, true},
+		{"stale", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceDisk, Outcome: object.Stale, ForwardStatus: 503}, full, true},
+		{"changed", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceOrigin, Changed: true, ForwardStatus: 200}, full, true},
+		{"requested", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceDisk, Outcome: object.Revalidated, Requested: true, ForwardStatus: 304}, full, true},
 		{"bypass", &object.Ask{}, object.Answer{Info: full, Length: 10, Source: object.SourceOrigin, Outcome: object.Bypass}, full, true},
 		{
 			"pinned", &object.Ask{Pin: &pin, Range: object.Range{Kind: object.FromTo, Last: 9}},
@@ -157,6 +160,7 @@ func TestEveryFieldOfAnAnswerTravels(t *testing.T) {
 
 func TestErrorsTravelAsThemselves(t *testing.T) {
 	origin := &object.OriginError{Status: 503, Code: "SlowDown", Message: "please", RetryAfter: 7}
+	remembered := &object.OriginError{Status: 404, Code: "NoSuchKey", Remembered: 1500 * time.Millisecond}
 	for _, c := range []struct{ give, want error }{
 		{object.ErrGone, object.ErrGone},
 		{object.ErrNotHeld, object.ErrNotHeld},
@@ -165,6 +169,7 @@ func TestErrorsTravelAsThemselves(t *testing.T) {
 		{object.ErrUnknownBucket, object.ErrUnknownBucket},
 		{object.ErrUnsatisfiableRange, object.ErrUnsatisfiableRange},
 		{fmt.Errorf("get: %w", origin), origin},
+		{remembered, remembered},
 		{object.ErrUnreachable, object.ErrUnreachable},
 		{errors.New("secret detail"), object.ErrUnreachable},
 	} {

@@ -9,7 +9,6 @@ import (
 
 	"rookery/cluster"
 	"rookery/peer"
-	"rookery/ring"
 )
 
 // aloneAfter is how long a node that expects others waits for them before it
@@ -43,7 +42,7 @@ func (n *Node) openPeerClient() error {
 		return err
 	}
 	n.client = peer.NewClient(peer.ClientOptions{
-		Self: n.cfg.Node.Name, Identity: n.self, Fingerprint: ring.Fingerprint(), CouncilID: n.councilID, Resolve: n.members.address,
+		Self: n.cfg.Node.Name, Identity: n.self, Fingerprint: n.options.fingerprint, CouncilID: n.councilID, Resolve: n.members.address,
 		FirstByte: n.cfg.Cluster.PeerTimeout, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("connections to other nodes", func(context.Context) error { return n.client.Close() })
@@ -57,7 +56,7 @@ func (n *Node) joinCluster(ctx context.Context) error {
 	o := cluster.Options{
 		Name: n.cfg.Node.Name, Zone: n.cfg.Node.Zone, Version: n.options.Version,
 		GossipKey: c.GossipKey, Bind: c.Bind, Advertise: c.Advertise, PeerAddress: c.PeerAdvertise(), Join: c.Join,
-		PeerProtocol: peer.Protocol, PeerProtocolMin: peer.MinProtocol,
+		PeerProtocol: peer.Protocol, PeerProtocolMin: peer.MinProtocol, Fingerprint: n.options.fingerprint,
 		Ring: n.ring, OnChange: n.members.set, Log: n.log, Metrics: n.metrics,
 	}
 	if n.options.Loopback {
@@ -94,7 +93,7 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 		return nil, fmt.Errorf("listen for other nodes (cluster.peer_bind): %w", err)
 	}
 	s := peer.Serve(peer.ServerOptions{
-		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: ring.Fingerprint(), CouncilID: n.councilID,
+		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: n.options.fingerprint, CouncilID: n.councilID,
 		Member: n.members.known, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
 		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
 		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,
@@ -126,8 +125,10 @@ func (n *Node) becomeReady(context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.waitForOthers(ctx)
-		n.waitForLease(ctx)
+		if n.waitForOthers(ctx) {
+			n.stage.Store(int32(awaitsLease))
+			n.waitForLease(ctx)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -146,26 +147,27 @@ func (n *Node) becomeReady(context.Context) error {
 	return nil
 }
 
-// waitForOthers returns when as many nodes are there as are expected.
-func (n *Node) waitForOthers(ctx context.Context) {
+// waitForOthers returns when as many nodes are there as are expected; false if it
+// has waited in vain.
+func (n *Node) waitForOthers(ctx context.Context) bool {
 	if n.cfg.Cluster.Alone() {
-		return
+		return true
 	}
 	timer := time.NewTimer(aloneAfter)
 	defer timer.Stop()
 	for {
 		count, changed := n.members.live()
 		if count >= max(n.cfg.Cluster.Expect, 1) && n.cluster.Joined() {
-			return
+			return true
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
 			n.log.Warn("serving without others: too few nodes are there, or none answers", "expected", n.cfg.Cluster.Expect,
 				"there", count, "joined", n.cluster.Joined())
-			return
+			return false
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }

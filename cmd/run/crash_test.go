@@ -36,6 +36,7 @@ func (c *testCluster) crash(i int) {
 		c.t.Errorf("crash rook-%d: %v", i, err)
 	}
 	c.nodes[i] = nil
+	c.audit.look(c)
 	c.client.CloseIdleConnections()
 }
 

@@ -26,3 +26,6 @@ func (n *Node) Crash() error {
 
 // RingMembers are the nodes of this node's ring.
 func (n *Node) RingMembers() []string { return n.ring.Load().Members() }
+
+// Pretend makes a node's ring scheme another than it is, as another version's may be.
+func (o *Options) Pretend(fingerprint string) { o.fingerprint = fingerprint }

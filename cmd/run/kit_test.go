@@ -40,6 +40,7 @@ type testCluster struct {
 	dirs   []string
 	gossip []string // where each gossips, or did last
 	logs   []*logs
+	audit  *audit // nil for none
 }
 
 // change makes every node different from the usual; nil is no change.
@@ -101,6 +102,7 @@ func (c *testCluster) start(i int, gossip string) {
 		c.t.Fatal(err)
 	}
 	c.nodes[i], c.gossip[i] = n, n.GossipAddress()
+	c.audit.look(c)
 }
 
 // config is node i's, by way of the text that a user would write.
@@ -153,6 +155,7 @@ func (c *testCluster) close(i int) {
 		c.t.Errorf("close rook-%d: %v", i, err)
 	}
 	c.nodes[i] = nil
+	c.audit.look(c)
 }
 
 func (c *testCluster) closeAll() {

@@ -39,6 +39,8 @@ type Options struct {
 	Drain func()
 	// Loopback tunes gossip for nodes that are all on one machine.
 	Loopback bool
+
+	fingerprint string // of the ring's scheme; tests pretend to another
 }
 
 // Node is one running node.
@@ -62,6 +64,7 @@ type Node struct {
 	public, operators         net.Listener
 	publicServer, adminServer *http.Server
 	ready                     chan struct{} // closed when the node has its place in the ring
+	stage                     atomic.Int32  // a stage, until it has
 	draining                  atomic.Bool
 
 	closers []closer // in the order of opening
@@ -77,12 +80,15 @@ type closer struct {
 // serve. ctx bounds the start alone. What fails is an error that says what and
 // where, and leaves nothing running.
 func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
+	if o.fingerprint == "" {
+		o.fingerprint = ring.Fingerprint()
+	}
 	n := &Node{
 		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
 		ring: new(ring.Ring), purges: purge.NewState(), origins: make(map[string]*origin.Origin), ready: make(chan struct{}),
 	}
 	n.ring.Store(ring.Build(nil))
-	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), ring.Fingerprint()), func() float64 { return 1 })
+	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), o.fingerprint), func() float64 { return 1 })
 	steps := []func(context.Context) error{
 		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady,
 	}
@@ -235,7 +241,7 @@ func (n *Node) openNode(context.Context) error {
 func (n *Node) servePublic(context.Context) error {
 	routes := make([]gateway.Route, len(n.cfg.Buckets))
 	for i, b := range n.cfg.Buckets {
-		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix}
+		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix, Rules: gateway.Rules{ClientCacheControl: b.ClientCacheControl, ResponseOverrides: b.ResponseOverrides}}
 	}
 	o := gateway.Options{
 		Reader: n.node, Routes: routes, Domain: n.cfg.Server.Domain, Log: n.log, Metrics: n.metrics, Ready: n.Ready,

@@ -9,7 +9,6 @@ import (
 	"rookery/cluster"
 	"rookery/node"
 	"rookery/object"
-	"rookery/ring"
 )
 
 // adminOptions gives the operators' listener its views of this node.
@@ -27,43 +26,13 @@ func (n *Node) adminOptions() admin.Options {
 	}
 }
 
-func (n *Node) health() admin.Health {
-	h := admin.Health{State: admin.HealthOK, Node: n.cfg.Node.Name, Version: n.options.Version}
-	if s := n.store.Stats(); s.Full {
-		h.State = admin.HealthDegraded
-		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
-	}
-	for _, b := range n.cfg.Buckets {
-		if !n.origins[b.Name].Healthy() {
-			h.State = admin.HealthDegraded
-			h.Reasons = append(h.Reasons, "S3 fails, only what is cached is served of bucket "+b.Name)
-		}
-	}
-	if !n.cfg.Cluster.Alone() && !n.cluster.Joined() {
-		h.State = admin.HealthDegraded
-		h.Reasons = append(h.Reasons, "no other node has answered yet: see cluster.join and cluster.gossip_key")
-	}
-	return h
-}
-
-func (n *Node) readiness() admin.Ready {
-	r := admin.Ready{Ready: n.Ready()}
-	switch {
-	case n.draining.Load():
-		r.Reasons = append(r.Reasons, "the node is draining")
-	case !n.joined():
-		r.Reasons = append(r.Reasons, "the node waits for the others (cluster.expect)")
-	}
-	return r
-}
-
 func (n *Node) writeMetrics(w io.Writer) {
 	n.metrics.WritePrometheus(w)
 	metrics.WriteProcessMetrics(w)
 }
 
 func (n *Node) clusterView() admin.Cluster {
-	v := admin.Cluster{Fingerprint: ring.Fingerprint()}
+	v := admin.Cluster{Fingerprint: n.options.fingerprint}
 	for _, m := range n.cluster.Members() {
 		v.Members = append(v.Members, memberView(m))
 	}

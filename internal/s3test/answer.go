@@ -86,8 +86,11 @@ func (s *Server) plan(q *Request, step Step) plan {
 	case v == nil:
 		return plan{status: http.StatusNotFound, code: "NoSuchKey"}
 	}
-	if status := precondition(q.Header, v.meta, step.IgnoreIfMatch); status != 0 {
+	if status := precondition(q.Header, v.meta, step); status != 0 {
 		return plan{status: status, code: "PreconditionFailed", version: v}
+	}
+	if q.Part != "" {
+		return partPlan(q, v)
 	}
 	size, asked := v.object.Size, q.Header.Get("Range")
 	if asked == "" || step.IgnoreRange {
@@ -105,6 +108,27 @@ func (s *Server) plan(q *Request, step Step) plan {
 	return p
 }
 
+// partPlan gives one part, as S3 does: always a 206, also to a HEAD and for the one
+// part of what was uploaded as one, and never together with a Range.
+func partPlan(q *Request, v *version) plan {
+	n, err := strconv.Atoi(q.Part)
+	if err != nil || q.Header.Get("Range") != "" {
+		return plan{status: http.StatusBadRequest, code: "InvalidRequest"}
+	}
+	sizes := v.meta.Parts
+	if sizes == nil {
+		sizes = []int64{v.object.Size}
+	}
+	if n < 1 || n > len(sizes) {
+		return plan{status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber"}
+	}
+	var from int64
+	for _, size := range sizes[:n-1] {
+		from += size
+	}
+	return plan{status: http.StatusPartialContent, version: v, from: from, to: from + sizes[n-1]}
+}
+
 // boundary separates the parts of a multipart body.
 const boundary = "s3test"
 
@@ -113,19 +137,19 @@ func (p plan) contentRange(extra int64) string {
 }
 
 // precondition returns 412 or 304 where a condition forbids the answer, else 0.
-func precondition(h http.Header, m Meta, ignoreIfMatch bool) int {
+func precondition(h http.Header, m Meta, step Step) int {
 	since := func(field string) bool { // modified since?
 		t, err := http.ParseTime(h.Get(field))
 		return err != nil || m.LastModified.Truncate(time.Second).After(t)
 	}
-	if match := h.Get("If-Match"); match != "" && !ignoreIfMatch {
+	if match := h.Get("If-Match"); match != "" && !step.IgnoreIfMatch {
 		if match != "*" && (match != m.ETag || strings.HasPrefix(match, "W/")) {
 			return http.StatusPreconditionFailed
 		}
 	} else if h.Get("If-Unmodified-Since") != "" && since("If-Unmodified-Since") {
 		return http.StatusPreconditionFailed
 	}
-	if none := h.Get("If-None-Match"); none != "" {
+	if none := h.Get("If-None-Match"); none != "" && !step.IgnoreIfNoneMatch {
 		if none == "*" || strings.TrimPrefix(none, "W/") == strings.TrimPrefix(m.ETag, "W/") {
 			return http.StatusNotModified
 		}
@@ -164,6 +188,9 @@ func header(h http.Header, q *Request, p plan, step Step) {
 			continue
 		}
 		h[field] = values
+	}
+	if q.Part != "" && m.Parts != nil {
+		h.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(m.Parts)))
 	}
 	h.Set("Accept-Ranges", "bytes")
 	validators(h, m)

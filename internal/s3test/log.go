@@ -17,6 +17,7 @@ type Request struct {
 	Remote      string // the client's address: one for each connection
 	Bucket, Key string
 	VersionID   string
+	Part        string // partNumber
 	Header      http.Header
 
 	Status int // 0 until the answer begins, and when it was dropped
@@ -110,7 +111,7 @@ func (s *Server) begin(r *http.Request) *Request {
 	n := nameOf(r.Host, path)
 	q := &Request{
 		Method: r.Method, Target: r.RequestURI, Host: r.Host, Remote: r.RemoteAddr,
-		Bucket: n.bucket, Key: n.key, VersionID: r.URL.Query().Get("versionId"), Header: r.Header.Clone(),
+		Bucket: n.bucket, Key: n.key, VersionID: r.URL.Query().Get("versionId"), Part: r.URL.Query().Get("partNumber"), Header: r.Header.Clone(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

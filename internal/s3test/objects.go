@@ -21,6 +21,9 @@ type Meta struct {
 	// VersionID keeps the version reachable by versionId after a later Put, and
 	// is sent as x-amz-version-id; "" for an unversioned bucket.
 	VersionID string
+	// Parts are the sizes of the parts that it was uploaded in; nil if it was
+	// uploaded as one.
+	Parts []int64
 	// Header is sent on 200, 206 and HEAD. X-Amz-Checksum-* go out only on whole
 	// answers to requests with x-amz-checksum-mode: ENABLED, as at S3.
 	Header http.Header

@@ -24,7 +24,9 @@ type Step struct {
 
 	IgnoreRange   bool // 200 and everything, to a Range
 	IgnoreIfMatch bool // the current version, whatever If-Match says
-	NoLength      bool // chunked encoding without Content-Length
+	// IgnoreIfNoneMatch sends the object to an If-None-Match that names it.
+	IgnoreIfNoneMatch bool
+	NoLength          bool // chunked encoding without Content-Length
 	// Extra makes Content-Length and the body longer by as many bytes (shorter
 	// when negative) than the answer should be.
 	Extra int64

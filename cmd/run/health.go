@@ -1,0 +1,73 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"rookery/admin"
+)
+
+// stage is how far a node is on its way to be ready.
+type stage int32
+
+const (
+	awaitsOthers stage = iota
+	awaitsLease
+)
+
+// health says how well the node does. Nothing in it is a reason to restart it.
+func (n *Node) health() admin.Health {
+	h := admin.Health{State: admin.HealthOK, Node: n.cfg.Node.Name, Version: n.options.Version}
+	if s := n.store.Stats(); s.Full {
+		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
+	}
+	for _, b := range n.cfg.Buckets {
+		if !n.origins[b.Name].Healthy() {
+			h.Reasons = append(h.Reasons, "S3 fails, only what is cached is served of bucket "+b.Name)
+		}
+	}
+	if !n.cfg.Cluster.Alone() && !n.cluster.Joined() {
+		h.Reasons = append(h.Reasons, "no other node has answered yet: see cluster.join and cluster.gossip_key")
+	}
+	if n.joined() && !n.purges.Leased(time.Now()) {
+		h.Reasons = append(h.Reasons, "no lease, each hit is confirmed by S3: "+n.withoutLease())
+	}
+	if kept := n.bench.Status().Waiting; kept > 0 {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("purges that wait on this node for a quorum: %d", kept))
+	}
+	if len(h.Reasons) > 0 {
+		h.State = admin.HealthDegraded
+	}
+	return h
+}
+
+// withoutLease says what keeps the node from a lease, as far as it knows.
+func (n *Node) withoutLease() string {
+	s := n.bench.Status()
+	switch {
+	case s.ID == [16]byte{}:
+		return fmt.Sprintf("it is in no council yet; %s begins one when %d nodes are there (cluster.founder, cluster.expect)",
+			n.cfg.Cluster.Founder, max(n.cfg.Cluster.Expect, 1))
+	case s.Leader == "":
+		return "the council has no leader that this node hears of: is there a quorum of " + strings.Join(s.Voters, ", ") + "?"
+	}
+	return s.Leader + ", which leads the council, has granted none"
+}
+
+// readiness says whether clients may come, or what the node waits for.
+func (n *Node) readiness() admin.Ready {
+	r := admin.Ready{Ready: n.Ready()}
+	switch {
+	case n.draining.Load():
+		r.Reasons = append(r.Reasons, "the node is draining")
+	case n.joined():
+	case stage(n.stage.Load()) == awaitsLease:
+		r.Reasons = append(r.Reasons, "the node waits for its first lease: "+n.withoutLease())
+	default:
+		there, _ := n.members.live()
+		r.Reasons = append(r.Reasons, fmt.Sprintf("the node waits for the others: %d of %d are there (cluster.expect)",
+			there, max(n.cfg.Cluster.Expect, 1)))
+	}
+	return r
+}
