@@ -34,6 +34,7 @@ type purging struct {
 	shelves []*purgeShelf
 	clients []*http.Client // to each machine
 	serial  atomic.Int64   // of purges
+	done    atomic.Int64   // answers and purges
 	trouble atomic.Int32   // how much of it there is at present
 
 	mu             sync.Mutex // guards all below
@@ -57,16 +58,25 @@ func newPurging(c *cluster, seed uint64) *purging {
 	return p
 }
 
-// run does it all for a time, and then looks at everything once more.
+// run does it all for a time, a long one until it is enough, and then looks at
+// everything once more.
 func (p *purging) run(ctx context.Context, lasts time.Duration) error {
-	working, cancel := context.WithTimeout(ctx, lasts)
+	longest := lasts
+	if lasts >= purgeLong {
+		longest = 4 * lasts
+	}
+	working, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
+	began := time.Now()
 	var all sync.WaitGroup
 	for i := range purgeClients {
 		r := rand.New(rand.NewPCG(p.seed, uint64(i)+2))
 		all.Go(func() {
 			for wait(working, time.Duration(r.Int64N(int64(20*time.Millisecond)))) == nil {
 				p.one(ctx, r)
+				if time.Since(began) > lasts && p.done.Load() > purgeEnough {
+					cancel()
+				}
 			}
 		})
 	}
@@ -148,7 +158,10 @@ func (p *purging) purge(ctx context.Context, r *rand.Rand, m *machine, scope pur
 	ctx, cancel := context.WithTimeout(ctx, purgePatience)
 	defer cancel()
 	h := history.Purge{Scopes: []purge.Scope{scope}, Soft: soft, Invoked: p.record.Now()}
-	defer func() { p.record.Purge(h) }()
+	defer func() {
+		p.record.Purge(h)
+		p.done.Add(1)
+	}()
 	began, calm := time.Now(), p.trouble.Load() == 0
 	state := p.askPurge(ctx, m, http.MethodPost, "/admin/cache/purge", body, &h)
 	for state == http.StatusAccepted && wait(ctx, 200*time.Millisecond) == nil {
@@ -236,6 +249,7 @@ func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShe
 	p.mu.Unlock()
 	if err == nil {
 		p.record.Get(g)
+		p.done.Add(1)
 	}
 	return err
 }
