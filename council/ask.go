@@ -6,23 +6,36 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // pool keeps connections for questions. A connection carries one question at a
 // time.
 type pool struct {
 	dial func(ctx context.Context, id string, h hello) (net.Conn, error)
+	now  func() time.Time
 
-	mu   sync.Mutex
-	idle map[string][]net.Conn // by raft id; nil once closed
-	busy map[net.Conn]struct{}
+	mu    sync.Mutex
+	idle  map[string][]idle // by raft id; nil once closed
+	busy  map[net.Conn]struct{}
+	swept time.Time
 }
 
-// maxIdle is how many connections to one member are kept.
-const maxIdle = 4
+// idle is a connection that nobody uses, and since when.
+type idle struct {
+	net.Conn
+	since time.Time
+}
 
-func newPool(dial func(context.Context, string, hello) (net.Conn, error)) *pool {
-	return &pool{dial: dial, idle: make(map[string][]net.Conn), busy: make(map[net.Conn]struct{})}
+// maxIdle is how many connections to one member are kept, and idleFor for how long:
+// members come and go.
+const (
+	maxIdle = 4
+	idleFor = time.Minute
+)
+
+func newPool(dial func(context.Context, string, hello) (net.Conn, error), now func() time.Time) *pool {
+	return &pool{dial: dial, now: now, idle: make(map[string][]idle), busy: make(map[net.Conn]struct{})}
 }
 
 // take returns a connection, and whether it was used before.
@@ -32,9 +45,9 @@ func (p *pool) take(ctx context.Context, id string, h hello) (conn net.Conn, use
 		p.mu.Unlock()
 		return nil, false, errClosed
 	}
-	if idle := p.idle[id]; len(idle) > 0 {
-		conn = idle[len(idle)-1]
-		p.idle[id] = idle[:len(idle)-1]
+	if conns := p.idle[id]; len(conns) > 0 {
+		conn = conns[len(conns)-1].Conn
+		p.idle[id] = conns[:len(conns)-1]
 		p.busy[conn] = struct{}{}
 		p.mu.Unlock()
 		return conn, true, nil
@@ -64,7 +77,25 @@ func (p *pool) give(id string, conn net.Conn, well bool) {
 		conn.Close()
 		return
 	}
-	p.idle[id] = append(p.idle[id], conn)
+	now := p.now()
+	p.idle[id] = append(p.idle[id], idle{conn, now})
+	if now.Sub(p.swept) > idleFor/2 {
+		p.swept = now
+		p.sweep(now)
+	}
+}
+
+// sweep closes what has not been used for long. mu is held.
+func (p *pool) sweep(now time.Time) {
+	for id, conns := range p.idle {
+		for len(conns) > 0 && now.Sub(conns[0].since) > idleFor { // the oldest is the first
+			conns[0].Close()
+			conns = conns[1:]
+		}
+		if p.idle[id] = conns; len(conns) == 0 {
+			delete(p.idle, id)
+		}
+	}
 }
 
 // drop closes all connections: they are another council's.

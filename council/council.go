@@ -57,7 +57,7 @@ func Open(o Options) (*Council, error) {
 	o.State.Join([16]byte{}) // whatever an earlier disk had: it is as new as the log
 	c := &Council{o: o, id: id, own: own, ready: make(chan struct{})}
 	c.closing, c.close = context.WithCancel(context.Background())
-	c.pool = newPool(c.connect)
+	c.pool = newPool(c.connect, o.Now)
 	if c.kept, err = openKept(o.Disk); err != nil {
 		return nil, fmt.Errorf("open the council: %w", err)
 	}
@@ -163,26 +163,38 @@ func (c *Council) move(from [16]byte, to allegiance, found bool) error {
 		old.close()
 	}
 	c.pool.drop()
-	if err := swear(c.o.Disk, to, found); err != nil {
-		return errors.Join(err, c.sitDown(own)) // where it was
+	if to.council != own.council { // or it is there, and only has to sit down
+		if err := swear(c.o.Disk, to, found); err != nil {
+			return errors.Join(err, c.sitDown(own))
+		}
 	}
 	return c.sitDown(to)
 }
 
-// sitDown takes the node's place in a council. moving is held.
+// sitDown takes the node's place in a council that it has sworn to. moving is held.
 func (c *Council) sitDown(a allegiance) error {
 	if a.council == ([16]byte{}) {
 		return nil
 	}
 	s, err := c.sit(a)
-	if err != nil {
-		return err
-	}
 	c.mu.Lock()
 	c.own, c.seat = a, s
 	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	c.o.Announce(a.council, c.id)
 	return nil
+}
+
+// place returns which council the node has sworn to, and its seat if it has one.
+func (c *Council) place() (allegiance, *seat, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shut {
+		return allegiance{}, nil, errClosed
+	}
+	return c.own, c.seat, nil
 }
 
 // spawn runs do in a goroutine that Close waits for; false if that has begun.

@@ -243,6 +243,12 @@ func TestALivingCouncilKeepsItsMembers(t *testing.T) {
 				t.Errorf("%s: %+v", n.name, s)
 			}
 		}
+		for _, l := range []line{lineRaft, lineAsk} {
+			_, err := nodes[3].connect(t.Context(), nodes[0].ID(), hello{line: l, council: nodes[3].Status().ID})
+			if !errors.Is(err, errOtherCouncil) {
+				t.Errorf("a call from another council: %v", err)
+			}
+		}
 		r, err := nodes[0].Purge(t.Context(), order("x", "x"), 10*time.Second)
 		if err != nil || !r.Complete {
 			t.Errorf("a purge in the old one: %+v, %v", r, err)

@@ -58,25 +58,26 @@ func (c *Council) mayFound() bool {
 // from a leader there; what they hold is confirmed by S3 before it is used. It
 // takes as long as a lease may still run that the old council has granted.
 func (c *Council) Found(ctx context.Context) error {
-	var from [16]byte
+	own, s, err := c.place()
+	if err != nil {
+		return err
+	}
 	a := allegiance{}
 	rand.Read(a.council[:]) // never fails
-	s, err := c.present()
-	switch {
-	case err == nil && s.leader() != "":
-		return ErrLeader
-	case err == nil:
-		from = s.own.council
+	if own.council != ([16]byte{}) {
+		a.before = append([][16]byte{own.council}, own.before...)
+		a.before = a.before[:min(len(a.before), maxBefore)]
+	}
+	if s != nil {
+		if s.leader() != "" {
+			return ErrLeader
+		}
 		_, largest := s.machine.leases()
 		if !pause(ctx, margin(max(largest, c.o.Lease))) {
 			return ctx.Err()
 		}
-		a.before = append([][16]byte{s.own.council}, s.own.before...)
-		a.before = a.before[:min(len(a.before), maxBefore)]
-	case !errors.Is(err, ErrNoCouncil):
-		return err
 	}
-	if err := c.move(from, a, true); err != nil {
+	if err := c.move(own.council, a, true); err != nil {
 		return fmt.Errorf("found a council: %w", err)
 	}
 	c.o.Log.Warn("a new council is founded by order", "council", fmt.Sprintf("%x", a.council))
@@ -122,23 +123,19 @@ func (c *Council) invited(before []byte) error {
 	if err != nil || a.council == ([16]byte{}) {
 		return fmt.Errorf("%w: invitation", errEntry)
 	}
-	var from [16]byte
-	s, err := c.present()
+	own, s, err := c.place()
 	switch {
-	case errors.Is(err, ErrNoCouncil):
 	case err != nil:
 		return err
-	case s.own.council == a.council:
+	case own.council == a.council && s != nil:
 		return nil
-	case !a.follows(s.own.council):
+	case own.council != ([16]byte{}) && own.council != a.council && !a.follows(own.council):
 		return errOtherCouncil
-	case s.heard():
+	case s != nil && s.heard():
 		return ErrLeader
-	default:
-		from = s.own.council
 	}
 	c.o.Log.Info("this node joins a council", "council", fmt.Sprintf("%x", a.council))
-	return c.move(from, a, false)
+	return c.move(own.council, a, false)
 }
 
 // heard reports whether this node has heard from a leader, or been one, while a

@@ -107,9 +107,22 @@ func (s *seat) take(next step) error {
 	case remove:
 		return s.raft.RemoveServer(id, prev, limit).Error()
 	case handOver:
-		return s.raft.LeadershipTransfer().Error()
+		return s.handOver()
 	}
 	return nil
+}
+
+// handOver makes another voter the leader. raft may owe the answer if it ends
+// meanwhile, so it is not waited for then.
+func (s *seat) handOver() error {
+	done := make(chan error, 1)
+	go func() { done <- s.raft.LeadershipTransfer().Error() }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
 }
 
 var errBehind = errors.New("it is behind")

@@ -179,15 +179,22 @@ func (w *world) freeze(n *node) (thaw func()) {
 	defer w.mu.Unlock()
 	thawed := make(chan struct{})
 	w.thawed[n.name] = thawed
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.thawed, n.name)
+	return func() { w.thaw(n.name) }
+}
+
+func (w *world) thaw(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if thawed := w.thawed[name]; thawed != nil {
+		delete(w.thawed, name)
 		close(thawed)
 	}
 }
 
 func (w *world) close() {
+	for name := range w.nodes {
+		w.thaw(name)
+	}
 	for _, n := range w.nodes {
 		w.stop(n)
 	}

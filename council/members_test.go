@@ -258,3 +258,35 @@ func TestPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestAHalfFoundedCouncil opens what a power cut has left of a founding, at each
+// of its writes.
+func TestAHalfFoundedCouncil(t *testing.T) {
+	for writes := range 4 {
+		bubble(t, func(t *testing.T, w *world) {
+			n := w.add("only")
+			w.tune = func(o *Options) { o.Alone = true }
+			w.open(n)
+			w.until("the council is founded", time.Minute, func() bool { return n.Status().ID != ([16]byte{}) })
+			w.stop(n)
+			whole := n.disk
+			n.disk = newDisk()
+			n.disk.data[diskKey], n.disk.data[councilKey] = whole.data[diskKey], whole.data[councilKey]
+			for i, key := range []string{foundKey, stableKeys + "CurrentTerm", string(logKey(1))} {
+				if i < writes {
+					n.disk.data[key] = whole.data[key]
+				}
+			}
+			w.open(n)
+			if writes == 0 { // it is a member that has lost its log, which no founding leaves
+				time.Sleep(time.Minute)
+				if n.leased() {
+					t.Error("it has founded a council that there was")
+				}
+				return
+			}
+			w.settle(1)
+			w.purge(n, "x", time.Second)
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -161,12 +162,6 @@ func TestNoOtherProtocol(t *testing.T) {
 			t.Errorf("%s: %v", protocol, err)
 		}
 	}
-	// A server of the first version knows reads alone.
-	old := startServer(t, ServerOptions{Handler: holder(testObject(1))})
-	old.tls.NextProtos = []string{alpn}
-	if _, err := DialCouncil(inTime(t), identity(t, "asker"), "owner", old.Addr().String()); err == nil {
-		t.Error("the council came about with a node that has none")
-	}
 	none := startServer(t, ServerOptions{Handler: holder(testObject(1))})
 	conn, err := DialCouncil(inTime(t), identity(t, "asker"), "owner", none.Addr().String())
 	if err != nil {
@@ -174,6 +169,32 @@ func TestNoOtherProtocol(t *testing.T) {
 	}
 	defer conn.Close()
 	ended(t, conn)
+}
+
+// TestAnOwnerThatSpeaksSomethingElse: a node of the first version knows reads
+// alone, and what names no protocol may be anything.
+func TestAnOwnerThatSpeaksSomethingElse(t *testing.T) {
+	for _, protocols := range [][]string{{alpn}, nil} {
+		c := identity(t, "owner").ServerTLS()
+		c.NextProtos, c.VerifyConnection = protocols, nil
+		ln, err := tls.Listen("tcp", "127.0.0.1:0", c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		var served sync.WaitGroup
+		served.Go(func() {
+			if conn, err := ln.Accept(); err == nil {
+				_, _ = io.Copy(io.Discard, conn)
+				conn.Close()
+			}
+		})
+		if conn, err := DialCouncil(inTime(t), identity(t, "asker"), "owner", ln.Addr().String()); err == nil {
+			t.Errorf("the council came about with one that speaks %q", protocols)
+			conn.Close()
+		}
+		served.Wait()
+	}
 }
 
 // TestACouncilKeepsItsConnections: one that was taken over outlives the call that

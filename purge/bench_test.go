@@ -3,6 +3,7 @@ package purge
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"rookery/object"
 )
@@ -80,4 +81,48 @@ func TestAHitAllocatesNothing(t *testing.T) {
 			t.Errorf("Judge of %v: %v allocations", key, n)
 		}
 	}
+}
+
+// BenchmarkSnapshot and BenchmarkTrim are of as many floors as a council keeps.
+func BenchmarkSnapshot(b *testing.B) {
+	s := underFloors(200_000)
+	snapshot := s.AppendSnapshot(nil)
+	b.Run("append", func(b *testing.B) {
+		for b.Loop() {
+			s.AppendSnapshot(snapshot[:0])
+		}
+		b.ReportMetric(float64(len(snapshot)), "bytes")
+	})
+	b.Run("restore", func(b *testing.B) {
+		for b.Loop() {
+			if err := joined().Restore(snapshot); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkTrim also says how long a hit waits at the most meanwhile.
+func BenchmarkTrim(b *testing.B) {
+	s := underFloors(200_000)
+	stop, waited := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var longest time.Duration
+		for {
+			select {
+			case <-stop:
+				waited <- longest
+				return
+			default:
+			}
+			began := time.Now()
+			s.Judge(judgedKeys[0], nil, noted(200_000))
+			longest = max(longest, time.Since(began))
+		}
+	}()
+	for b.Loop() {
+		s.Trim(s.Note().Applied+1, "b", 1)
+	}
+	close(stop)
+	b.ReportMetric(float64((<-waited).Microseconds()), "µs-longest-wait")
 }

@@ -39,8 +39,8 @@ func (s *State) AllFloors() int {
 // lowest mark with which a trim takes any; 0 if there is none. It looks at all of
 // them.
 func (s *State) Oldest(bucket string) uint64 {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	var oldest uint64
 	if b := s.buckets[bucket]; b != nil {
 		b.each(func(f floor) bool {
@@ -56,8 +56,8 @@ func (s *State) Oldest(bucket string) uint64 {
 // MarkToKeep returns the lowest mark that leaves no more than keep of the bucket's
 // floors; 0 if there are no more. It sorts all of them.
 func (s *State) MarkToKeep(bucket string, keep int) uint64 {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	b := s.buckets[bucket]
 	if b == nil || b.count() <= keep {
 		return 0

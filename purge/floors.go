@@ -88,21 +88,27 @@ func (b *bucketFloors) overTags(tags Tags) (f floor) {
 	return f
 }
 
-// forget drops the floors up to and including mark, and remembers that there may
-// have been some.
-func (b *bucketFloors) forget(mark uint64) {
-	b.trim = max(b.trim, mark)
-	b.newest = max(b.newest, mark)
-	old := func(_ string, f floor) bool { return f.newest() <= mark }
-	maps.DeleteFunc(b.objects, old)
-	maps.DeleteFunc(b.tags, old)
-	kept := radix.New()
-	for name, f := range b.eachPrefix() {
-		if !old(name, f) {
-			kept.Insert(name, f)
+// after returns the floors that are newer than mark. They remember that there may
+// have been others.
+func (b *bucketFloors) after(mark uint64) *bucketFloors {
+	kept := newBucketFloors()
+	kept.whole, kept.trim, kept.newest = b.whole, max(b.trim, mark), max(b.newest, mark)
+	for name, f := range b.objects {
+		if f.newest() > mark {
+			kept.objects[name] = f
 		}
 	}
-	b.prefixes = kept
+	for name, f := range b.tags {
+		if f.newest() > mark {
+			kept.tags[name] = f
+		}
+	}
+	for name, f := range b.eachPrefix() {
+		if f.newest() > mark {
+			kept.prefixes.Insert(name, f)
+		}
+	}
+	return kept
 }
 
 // eachPrefix yields the floors of prefixes, sorted by prefix.

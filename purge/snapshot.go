@@ -24,11 +24,11 @@ const maxSnapshotName = max(MaxBucketBytes, MaxTagBytes, object.MaxNameBytes)
 // ErrSnapshot says that bytes are no snapshot.
 var ErrSnapshot = errors.New("malformed snapshot of the floors")
 
-// AppendSnapshot appends all that Restore needs to dst. Nothing may be applied
-// meanwhile: the readers would wait behind what waits for the snapshot.
+// AppendSnapshot appends all that Restore needs to dst. Nothing is applied
+// meanwhile; hits do not wait.
 func (s *State) AppendSnapshot(dst []byte) []byte {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	dst = binary.AppendUvarint(append(dst, snapshotFormat), s.applied)
 	dst = s.all.append(dst)
 	dst = binary.AppendUvarint(dst, uint64(len(s.buckets)))
@@ -86,8 +86,7 @@ func (s *State) Restore(b []byte) error {
 	for _, b := range buckets {
 		newest = max(newest, b.newest)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.change()()
 	if applied > s.applied {
 		s.all, s.buckets, s.newest = all, buckets, newest
 		s.advance(applied)

@@ -33,7 +33,11 @@ const (
 type State struct {
 	lease lease
 
-	mu      sync.RWMutex // guards all below
+	// writing is held by whoever changes the state, and by who reads all of it, which
+	// takes long. mu guards all below; with writing it is held for the change alone,
+	// so that no hit waits for more.
+	writing sync.Mutex
+	mu      sync.RWMutex
 	council [16]byte
 	applied uint64
 	all     floor
@@ -58,8 +62,7 @@ func (s *State) Note() object.Note { return *s.note.Load() }
 // Apply puts an order's floors in place and then shows its number. Numbers rise;
 // a lower one than the newest changes nothing.
 func (s *State) Apply(number uint64, o *Order) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.change()()
 	if number <= s.applied {
 		return
 	}
@@ -76,8 +79,7 @@ func (s *State) Apply(number uint64, o *Order) {
 
 // Pass shows a number that left no floor (a tick, a change of members).
 func (s *State) Pass(number uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.change()()
 	if number > s.applied {
 		s.advance(number)
 	}
@@ -86,15 +88,32 @@ func (s *State) Pass(number uint64) {
 // Trim forgets the bucket's floors up to and including mark: from then on what was
 // noted below it is suspect. number is the entry's own, which mark never exceeds.
 func (s *State) Trim(number uint64, bucket string, mark uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if number <= s.applied {
 		return
 	}
 	mark = min(mark, number)
-	s.bucket(bucket).forget(mark)
+	old := s.buckets[bucket]
+	if old == nil {
+		old = newBucketFloors()
+	}
+	kept := old.after(mark)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buckets[bucket] = kept
 	s.newest = max(s.newest, mark)
 	s.advance(number)
+}
+
+// change takes both locks, and returns what gives them back.
+func (s *State) change() func() {
+	s.writing.Lock()
+	s.mu.Lock()
+	return func() {
+		s.mu.Unlock()
+		s.writing.Unlock()
+	}
 }
 
 // bucket returns the floors of a bucket. mu is held.
@@ -124,8 +143,7 @@ func (s *State) show() {
 // nothing is known yet. What was noted under the old one is suspect from then on,
 // and the lease is gone.
 func (s *State) Join(council [16]byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.change()()
 	if council == s.council {
 		return
 	}

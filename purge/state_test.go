@@ -3,6 +3,7 @@ package purge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +70,7 @@ func TestAwaitEnds(t *testing.T) {
 }
 
 // TestANumberIsShownAfterItsFloor reads the number and what it must have brought,
-// while purges are applied.
+// while purges are applied, old floors forgotten and snapshots taken.
 func TestANumberIsShownAfterItsFloor(t *testing.T) {
 	s := joined()
 	var readers sync.WaitGroup
@@ -82,8 +83,9 @@ func TestANumberIsShownAfterItsFloor(t *testing.T) {
 					t.Errorf("number %d after %d", note.Applied, shown)
 				}
 				shown = note.Applied
-				if got := s.Judge(keyOf("b", "k"), nil, noted(shown-1)); shown > 0 && got != Dead {
+				if got := s.Judge(keyOf("b", "k"), nil, noted(shown-2)); shown > 1 && got != Dead {
 					t.Errorf("number %d is shown, and what it killed is %d", shown, got)
+					return
 				}
 				select {
 				case <-done:
@@ -93,8 +95,22 @@ func TestANumberIsShownAfterItsFloor(t *testing.T) {
 			}
 		})
 	}
-	for n := range uint64(2000) {
-		s.Apply(n+1, order(false, Scope{Prefix, "b", "k"}))
+	readers.Go(func() {
+		for {
+			if err := joined().Restore(s.AppendSnapshot(nil)); err != nil {
+				t.Error(err)
+			}
+			s.MarkToKeep("b", 1)
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	for n := uint64(1); n < 4000; n += 2 {
+		s.Apply(n, order(false, Scope{Prefix, "b", "k"}, Scope{Object, "b", fmt.Sprint(n)}, Scope{Prefix, "b", fmt.Sprint(n)}))
+		s.Trim(n+1, "b", n-min(n, 5))
 	}
 	close(done)
 	readers.Wait()
