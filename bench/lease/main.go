@@ -109,9 +109,11 @@ func run(ctx context.Context, o options, args []string) (err error) {
 func report(o options, costs []pair) error {
 	var with, without float64
 	differences := make([]float64, len(costs))
-	for i, c := range costs {
+	for _, c := range costs {
 		with, without = with+c.with, without+c.without
-		differences[i] = c.with/c.without - 1
+	}
+	for i, c := range costs { // against the mean: quotients of short rounds lean to one side
+		differences[i] = (c.with - c.without) / (without / float64(len(costs)))
 	}
 	mean, half := interval(differences)
 	n := float64(len(costs) * o.requests)
