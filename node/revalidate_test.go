@@ -97,7 +97,7 @@ func TestACacheMissIsNotSharedByWhoComesLater(t *testing.T) {
 	c.waiting(t, later+1)
 	next := c.s3.Hold(bucket, "k", s3test.BeforeHeaders)
 	gate.Open()
-	<-next.Reached()
+	eventually(t, "the next is sent", func() bool { return len(next.Reached()) > 0 })
 	c.waiting(t, later)
 	next.Open()
 	readers.Wait()

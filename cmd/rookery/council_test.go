@@ -80,7 +80,7 @@ func TestStatusShowsCouncilAndLease(t *testing.T) {
 	})
 	r := rookery(t, env, "status")
 	for _, want := range []string{
-		"council  leader rook-1, voters rook-0, rook-1; applied 40 of 41; 2 purges wait for a quorum\n",
+		"council  leader rook-1, voters rook-0, rook-1; applied 40 of 41; purges that wait for a quorum: 2\n",
 		"lease    held until 12:00:03.500 UTC\n",
 	} {
 		if r.code != exitDone || !strings.Contains(r.stdout, want) {

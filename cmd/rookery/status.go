@@ -111,7 +111,7 @@ func councilText(c admin.CouncilView) string {
 	}
 	text := fmt.Sprintf("leader %s, voters %s; applied %d of %d", orNone(c.Leader), orNone(strings.Join(c.Voters, ", ")), c.Applied, c.Commit)
 	if c.WaitingPurges > 0 {
-		text += fmt.Sprintf("; %d purges wait for a quorum", c.WaitingPurges)
+		text += fmt.Sprintf("; purges that wait for a quorum: %d", c.WaitingPurges)
 	}
 	return text
 }
