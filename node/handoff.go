@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -104,10 +106,19 @@ func (h *handOff) watch() *handOffWindow {
 	return w
 }
 
-// open asks another node, and tells it if it was passed over lately.
+// open asks another node, and tells it if it was passed over lately. Under a floor
+// that it had not heard of a moment ago it is not asked.
 func (h *handOff) open(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
 	h.watch()
-	return h.node.peers.Open(ctx, name, h.node.standIns.tell(name, ask))
+	deaf := h.node.deaf
+	if ask.Floor.Applied > 0 && deaf.to(name, ask.Floor) {
+		return nil, fmt.Errorf("%s has not heard of purge %d: %w", name, ask.Floor.Applied, object.ErrUnreachable)
+	}
+	a, err := h.node.peers.Open(ctx, name, h.node.standIns.tell(name, ask))
+	if ask.Floor.Applied > 0 && ctx.Err() == nil && errors.Is(err, object.ErrUnreachable) {
+		deaf.is(name, ask.Floor)
+	}
+	return a, err
 }
 
 // supersede notes that S3 has said something newer of the key than what this

@@ -100,8 +100,11 @@ func (s *heldS3) answer(ctx context.Context, request, name string) (heldObject, 
 	return o, nil
 }
 
+// versionHeader names the version, so that an info can be told from another.
+const versionHeader = "X-Amz-Meta-Version"
+
 func (o heldObject) info() *object.Info {
-	return infoOf(o.Object, o.etag, object.Field{Name: tagHeader, Value: o.tags})
+	return infoOf(o.Object, o.etag, object.Field{Name: tagHeader, Value: o.tags}, object.Field{Name: versionHeader, Value: o.Version})
 }
 
 func (s *heldS3) Head(ctx context.Context, key object.Key, _ string) (*object.Info, error) {
@@ -156,8 +159,8 @@ func (n *testNode) background(ask *object.Ask, o pattern.Object) *reading {
 	r := &reading{ended: make(chan error, 1)}
 	go func() {
 		a, err := n.Open(context.Background(), ask)
-		if err == nil && a.Info.Size != o.Size {
-			err = fmt.Errorf("%d bytes, want %d", a.Info.Size, o.Size)
+		if err == nil && (a.Info.Size != o.Size || o.Version != "" && a.Info.Get(versionHeader) != o.Version) {
+			err = fmt.Errorf("version %q of %d bytes, want %q of %d", a.Info.Get(versionHeader), a.Info.Size, o.Version, o.Size)
 		}
 		switch {
 		case err == nil && o.Version == "" && a.Body != nil:
@@ -183,7 +186,7 @@ func (r *reading) end(t *testing.T, who string) {
 	}
 }
 
-// orders counts the orders of a test that has one node.
+// apply lets one state hear of the next order.
 func apply(s *purge.State, soft bool, scopes ...purge.Scope) {
 	number := s.Note().Applied + 1
 	s.Apply(number, &purge.Order{ID: fmt.Sprint(number), Scopes: scopes, Soft: soft})

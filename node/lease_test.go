@@ -250,10 +250,9 @@ func TestALeaseThatEndsWhileS3IsAsked(t *testing.T) {
 	state.Revoke() // and a purge that this node does not hear of
 	s3.put(now)
 	second := n.background(get("k"), now.Object)
-	letSecond := s3.next(t)
 	let()
 	first.end(t, "the reader under the lease")
-	letSecond()
+	s3.next(t)() // asked for the second once the first has its answer
 	second.end(t, "the reader after it")
 	s3.hold(false)
 	n.Settle()

@@ -93,6 +93,7 @@ type Node struct {
 	flights   *flights
 	handOff   *handOff
 	standIns  *standIns
+	deaf      *deaf
 	negatives *negatives
 	popular   popular
 	sequences *sequences
@@ -135,7 +136,7 @@ func New(o Options) (*Node, error) {
 		node: n, budget: semaphore.NewWeighted(o.FlightBytes), recent: recent{max: o.FlightBytes / 4},
 		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
-	n.handOff, n.standIns = newHandOff(n), newStandIns(n.now)
+	n.handOff, n.standIns, n.deaf = newHandOff(n), newStandIns(n.now), newDeaf(n.now)
 	n.gate = newGate(o.MaxWaiting, o.Metrics)
 	for name, b := range o.Buckets {
 		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)

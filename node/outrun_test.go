@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -35,7 +36,8 @@ func TestAFlightThatAPurgeOutrunsIsNobodysWhoCameAfterIt(t *testing.T) {
 						if what == "part" && (size < mib || !object.StrongETag(etag[0])) {
 							continue // a small object and a weak one are asked for whole
 						}
-						t.Run(what+"/"+scope+"/"+kind, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst, false) })
+						name := fmt.Sprintf("%s/%s/%s/%d/the old first %v", what, scope, kind, size, oldFirst)
+						t.Run(name, func(t *testing.T) { testOutrun(t, ask, s, etag, size, oldFirst, false) })
 					}
 				}
 			}

@@ -277,3 +277,17 @@ func TestARefreshThatAHardPurgeOutruns(t *testing.T) {
 		}
 	}
 }
+
+// What is dead is not served stale when S3 is away, whatever stale-if-error allows.
+func TestWhatIsDeadIsNotServedWhenS3IsAway(t *testing.T) {
+	c := newPurged(t, three)
+	c.everywhere(t, "small", "1", 1000, withTags("red"))
+	c.everywhere(t, "large", "1", 2*mib, withTags("red"))
+	c.s3.Everything(&s3test.Step{Status: 500, Code: "InternalError"})
+	c.purge(tagged("red"))
+	for _, n := range c.nodes {
+		for _, ask := range []*object.Ask{get("small"), head("small"), get("large"), getRange("large", 5, 9)} {
+			n.refused(t, ask, 500)
+		}
+	}
+}

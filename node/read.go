@@ -80,27 +80,36 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 	if n.peers == nil {
 		return nil, object.ErrUnreachable
 	}
-	came := n.purges.Note()
-	a, err := n.handOff.open(ctx, name, ask)
-	if err == nil {
-		if again, outdated := n.outdated(ask, a, came); outdated {
-			closeBody(a)
-			if a, err = n.handOff.open(ctx, name, again); err == nil {
-				if _, outdated = n.outdated(again, a, came); outdated {
-					closeBody(a)
-					err = fmt.Errorf("%s has not heard of purge %d: %w", name, again.Floor.Applied, object.ErrUnreachable)
-				}
-			}
-		}
-	}
+	a, err := n.openJudged(ctx, name, ask)
 	if err != nil {
 		n.count.passedOver(ctx, err)
 		return nil, err
 	}
-	a.Info.Note = lower(a.Info.Note, came)
 	a.Source = object.SourcePeer
 	n.count.given(ask.Key.Bucket, a)
 	return a, nil
+}
+
+// openJudged asks another node, and once more where this node's own floors refuse its
+// answer.
+func (n *Node) openJudged(ctx context.Context, name string, ask *object.Ask) (*object.Answer, error) {
+	came := n.purges.Note()
+	for again := false; ; again = true {
+		a, err := n.handOff.open(ctx, name, ask)
+		if err != nil {
+			return nil, err
+		}
+		next, outdated := n.outdated(ask, a, came)
+		if !outdated {
+			a.Info.Note = lower(a.Info.Note, came)
+			return a, nil
+		}
+		closeBody(a)
+		if again {
+			return nil, fmt.Errorf("%s has not heard of purge %d: %w", name, ask.Floor.Applied, object.ErrUnreachable)
+		}
+		ask = next
+	}
 }
 
 // passOver reports whether an error of one node is a reason to ask the next: it

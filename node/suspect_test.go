@@ -46,7 +46,7 @@ func TestWhatMayHaveBeenPurgedIsConfirmedFirst(t *testing.T) {
 					t.Errorf("%v, want REVALIDATED", a.Outcome)
 				}
 				c.settle(t)
-				c.requests("k", 1, 0)
+				c.requests("k", 0, 1)
 				for range 2 {
 					for _, n := range c.nodes {
 						if a := n.read(t, get("k"), c.object("k", "1", size)); a.Outcome != object.Hit {
@@ -56,7 +56,7 @@ func TestWhatMayHaveBeenPurgedIsConfirmedFirst(t *testing.T) {
 						n.refused(t, get("none"), 404)
 					}
 				}
-				c.requests("k", 1, 0)
+				c.requests("k", 0, 1)
 				c.requests("none", 0, 1)
 			})
 			t.Run(doubt+"/overwritten", func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAnAskersDoubtIsItsOwn(t *testing.T) {
 			for i := range 2 {
 				n.read(t, get("k"), c.object("k", "1", 2*mib))
 				c.settle(t)
-				c.requests("k", i+1, 0)
+				c.requests("k", 0, i+1)
 			}
 			if a := owner.read(t, get("k"), c.object("k", "1", 2*mib)); a.Outcome != object.Hit {
 				t.Errorf("the owner: %v, want a hit", a.Outcome)

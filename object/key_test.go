@@ -38,8 +38,17 @@ func TestKeyRoundTrip(t *testing.T) {
 // The parts of a key do not run into each other.
 func TestKeysThatLookAlike(t *testing.T) {
 	alike := []Key{
-		{"a", "b", "", 0}, {"", "ab", "", 0}, {"ab", "", "", 0}, {"a", "", "b", 0}, {"", "", "ab", 0}, {"a\x01b", "", "", 0}, {"a", "\x01b", "", 0}, {"a", "b", "\x00", 0},
-		{"a", "b", "", 1}, {"a", "b", "\x01", 0}, {"a", "b", "", 128},
+		{"a", "b", "", 0},
+		{"", "ab", "", 0},
+		{"ab", "", "", 0},
+		{"a", "", "b", 0},
+		{"", "", "ab", 0},
+		{"a\x01b", "", "", 0},
+		{"a", "\x01b", "", 0},
+		{"a", "b", "\x00", 0},
+		{"a", "b", "", 1},
+		{"a", "b", "\x01", 0},
+		{"a", "b", "", 128},
 	}
 	hashes, placed := map[Hash]Key{}, map[uint64]Key{}
 	for _, k := range alike {

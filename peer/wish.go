@@ -23,8 +23,11 @@ func appendWish(dst []byte, w *object.Wish) []byte {
 		set bool
 		is  byte
 	}{
-		{w.NoCache, wishNoCache}, {w.NoStore, wishNoStore}, {w.OnlyIfCached, wishOnlyIfCached},
-		{w.MaxAge != object.NoLimit, wishMaxAge}, {w.MaxStale != object.NoLimit, wishMaxStale},
+		{w.NoCache, wishNoCache},
+		{w.NoStore, wishNoStore},
+		{w.OnlyIfCached, wishOnlyIfCached},
+		{w.MaxAge != object.NoLimit, wishMaxAge},
+		{w.MaxStale != object.NoLimit, wishMaxStale},
 	} {
 		if f.set {
 			flags |= f.is

@@ -136,4 +136,5 @@ func (p *purging) report(t *testing.T, lasts time.Duration) {
 }
 
 func median(of []time.Duration) time.Duration { return quantile(of, 0.5).Round(100 * time.Microsecond) }
-func p99(of []time.Duration) time.Duration    { return quantile(of, 0.99).Round(100 * time.Microsecond) }
+
+func p99(of []time.Duration) time.Duration { return quantile(of, 0.99).Round(100 * time.Microsecond) }

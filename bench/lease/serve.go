@@ -78,7 +78,7 @@ func serve(ctx context.Context, o options) (err error) {
 	mux.HandleFunc("POST /-/purge", func(http.ResponseWriter, *http.Request) { purgeOthers(state, o.floors) })
 	mux.HandleFunc("GET /-/usage", usage)
 	server := gateway.NewServer(mux, slog.New(slog.DiscardHandler))
-	stop := context.AfterFunc(ctx, func() { server.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // it closes listeners and connections, and the process ends
 	defer stop()
 	fmt.Println(ln.Addr())
 	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -110,7 +110,7 @@ func usage(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, micros(used.Utime)+micros(used.Stime))
 }
 
-func micros(t syscall.Timeval) int64 { return int64(t.Sec)*1e6 + int64(t.Usec) }
+func micros(t syscall.Timeval) int64 { return t.Nano() / 1e3 }
 
 // usageOf asks a server for its usage, in seconds.
 func usageOf(ctx context.Context, client *http.Client, s *server) (float64, error) {
