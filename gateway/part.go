@@ -29,7 +29,7 @@ func (c *Core) readPart(ctx context.Context, q *question) (*object.Answer, verdi
 		if err != nil {
 			return nil, verdict{}, err
 		}
-		v := partVerdict(q, &part.Info, from, size)
+		v := partVerdict(q, &part.Info, from)
 		if q.headOnly || !v.hasBody() || v.from == v.to {
 			part.Info.Size = size
 			return part, v, nil
@@ -76,7 +76,7 @@ func placeOf(part *object.Info) (from, size int64, err error) {
 }
 
 // partVerdict is a 206 wherever the conditions let it be one.
-func partVerdict(q *question, part *object.Info, from, size int64) verdict {
+func partVerdict(q *question, part *object.Info, from int64) verdict {
 	if status := q.conditions.precondition(part); status != http.StatusOK {
 		return verdict{status: status}
 	}

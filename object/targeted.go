@@ -85,7 +85,7 @@ const (
 )
 
 func (p *structured) key() string {
-	if p.s == "" || !strings.Contains(lowercase+"*", p.s[:1]) {
+	if p.s == "" || strings.IndexByte(lowercase+"*", p.s[0]) < 0 {
 		p.bad = true
 		return ""
 	}
@@ -121,7 +121,7 @@ func (p *structured) item() (value string, known bool) {
 		p.want(':')
 	case p.s[0] == '-' || strings.Contains(digits, p.s[:1]):
 		return p.number()
-	case strings.Contains(lowercase+uppercase+"*", p.s[:1]):
+	case strings.IndexByte(lowercase+uppercase+"*", p.s[0]) >= 0:
 		p.take(lowercase + uppercase + digits + "!#$%&'*+-.^_`|~:/")
 	default:
 		p.bad = true

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // object's. An S3 that knows no parts answers 200, which is right for the first.
 func (c *Client) judgePartHead(res *http.Response, part int, sent time.Time) (*object.Info, error) {
 	if err := c.refusal(res); err != nil {
-		if refused, ok := err.(*object.OriginError); ok && refused.Status == http.StatusRequestedRangeNotSatisfiable {
+		if refused, ok := errors.AsType[*object.OriginError](err); ok && refused.Status == http.StatusRequestedRangeNotSatisfiable {
 			refused.Code, refused.Message = "InvalidPartNumber", "The requested partnumber is not satisfiable"
 		}
 		return nil, err
