@@ -62,7 +62,7 @@ func (h *host) running() *instance { return h.process.Load() }
 // start runs a process on the host's disk. struck is held.
 func (h *host) start() error {
 	s, err := store.Open(store.Options{
-		Dir: "/cache", FS: h.disk, Capacity: 64 << 20, SegmentBytes: 4 << 20, IndexMemory: 4 << 20, HotBytes: 8 << 20, Now: h.now,
+		Dir: "/cache", FS: carefulFS{h.disk}, Capacity: 64 << 20, SegmentBytes: 4 << 20, IndexMemory: 4 << 20, HotBytes: 8 << 20, Now: h.now,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.name, err)

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	operationsFlag = flag.Int("operations", 20_000, "how many operations are simulated")
+	operationsFlag = flag.Int("operations", short, "how many operations are simulated")
 	seedFlag       = flag.Uint64("seed", 0, "what the operations follow from; 0 takes the time")
 )
 
