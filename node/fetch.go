@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"rookery/object"
@@ -83,13 +82,13 @@ func (f *flights) fetchChunk(s *stream, c int64) error {
 	return nil
 }
 
-// errPurged says that a purge has come while S3 was answering.
-var errPurged = errors.New("purged meanwhile")
-
-// put stores a chunk, unless a purge is over it by now.
+// put stores a chunk. One that a purge has outrun is stored as well: those who came
+// before the purge read it there, however slow they are, and it is dead to all others
+// by its note. It does not take the place of one that is alive.
 func (f *flights) put(r *run, fl *fill) error {
-	if purge.DeadUnder(fl.note, f.node.floor(r.key, r.info)) {
-		return errPurged
+	floor := f.node.floor(r.key, r.info)
+	if purge.DeadUnder(fl.note, floor) && f.node.canOpen(r.key, r.pin.Version, fl.chunk, floor) {
+		return nil
 	}
 	return f.node.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, fl.note, fl.buf)
 }
