@@ -62,6 +62,11 @@ test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4
 	ROOKERY_FAULTS='$(CURDIR)/bin/rookery' ROOKERY_FAULTS_DURATION='$(DURATION)' ROOKERY_FAULTS_ONLY='$(FAULTS)' \
 		CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/faults
 
+.PHONY: test-purge
+test-purge: build ## Purge, overwrite and read while nodes are killed and stopped (DURATION=4m; as root they are cut off too)
+	ROOKERY_PURGE='$(CURDIR)/bin/rookery' ROOKERY_PURGE_DURATION='$(DURATION)' \
+		CGO_ENABLED=0 go test -count=1 -timeout 0 -v -run '^TestPurge$$' ./bench/faults
+
 .PHONY: purge-sim
 purge-sim: ## Simulate purges, overwrites and reads under trouble (OPS=1000000, SEED=0 is the time)
 	CGO_ENABLED=0 go test -count=1 -timeout 0 -v ./bench/purge/sim -args -operations $(OPS) -seed $(SEED)

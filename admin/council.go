@@ -96,6 +96,7 @@ func (h *handler) councilFailed(w http.ResponseWriter, doing string, err error) 
 		{council.ErrUnknown, http.StatusNotFound, codeUnknownPurge},
 		{council.ErrNoMember, http.StatusNotFound, codeUnknownMember},
 		{council.ErrAlive, http.StatusConflict, codeMemberAlive},
+		{council.ErrLeader, http.StatusConflict, codeConflict},
 		{council.ErrNoCouncil, http.StatusServiceUnavailable, codeNoCouncil},
 	} {
 		if errors.Is(err, known.err) {

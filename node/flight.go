@@ -55,10 +55,13 @@ func (f *flights) join(w want) (r *run, joined bool, err error) {
 	at := versionKey{w.key.Hash(), w.pin.Version}
 	f.mu.Lock()
 	r, passed, end := f.covering(at, w.floor, w.from), f.passed(at, w.floor, w.from), f.before(at, w.floor, w.from, w.to)
+	kept := f.recent.get(at, w.from, w.floor) != nil
 	f.mu.Unlock()
 	switch {
 	case r != nil:
 		return r, true, nil
+	case kept: // it came, and could not be stored, since the reader looked
+		return nil, false, nil
 	case !w.anew && f.node.canOpen(w.key, w.pin.Version, w.from, w.floor):
 		return nil, false, nil
 	case !w.pin.Strong(): // its only GET has ended, or has passed us

@@ -104,6 +104,21 @@ func TestWhoJoinsLooksIntoTheStoreAgain(t *testing.T) {
 	}
 }
 
+// A chunk that came between the reader's look and its joining, and could not be
+// stored. Of an object without a strong ETag it can be had nowhere else.
+func TestWhoJoinsLooksIntoMemoryAgain(t *testing.T) {
+	n, _, w := joinKit(t)
+	for _, etag := range []string{w.pin.ETag, ""} {
+		w.pin.ETag = etag
+		n.flights.mu.Lock()
+		n.flights.recent.put(versionKey{w.key.Hash(), w.pin.Version}, &fill{chunk: w.from, buf: []byte{1}, n: 1})
+		n.flights.mu.Unlock()
+		if r, _, err := n.flights.join(w); r != nil || err != nil {
+			t.Errorf("etag %q: got run %v and %v for a chunk that is in memory", etag, r, err)
+		}
+	}
+}
+
 // A chunk that was stored between the reader's joining and the fetch.
 func TestAFetchLooksIntoTheStoreFirst(t *testing.T) {
 	n, origin, w := joinKit(t)

@@ -78,8 +78,9 @@ func (n *Node) usable(key object.Key, info *object.Info, bytes bool) bool {
 	if info.Strong() || !bytes {
 		return true
 	}
+	floor := n.floor(key, info)
 	for c := range object.Chunks(info.Size) {
-		if !n.store.Has(key, info.Version, c) {
+		if !n.has(key, info.Version, c, floor) {
 			return false
 		}
 	}

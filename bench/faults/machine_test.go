@@ -63,7 +63,7 @@ buckets:
     s3: {bucket: changing, endpoint: %[10]q, anonymous: true}
     cache: {freshness: {default: 0s, stale_while_revalidate: 0s, stale_if_error: 0s}}
   - name: purged
-    s3: {bucket: purged, endpoint: %[10]q, anonymous: true}
+    s3: {bucket: purged, endpoint: %[10]q, anonymous: true, circuit_breaker: {timeout_seconds: 1}}
     cache: {freshness: {default: 24h, negative: 1h}}
 `, m.name, filepath.Join(c.dir, m.name), publicPort, adminPort, token, m.address, strings.Join(join, ", "), c.gossipKey, members, c.s3.URL, c.lease), 0o600)
 }

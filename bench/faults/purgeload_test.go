@@ -23,6 +23,9 @@ import (
 	"rookery/purge"
 )
 
+// afterRefusal is how long a client rests at the most after an error.
+const afterRefusal = 300 * time.Millisecond
+
 // purging is a run: the objects, who reads and purges them, and what came of it.
 type purging struct {
 	*cluster
@@ -31,6 +34,7 @@ type purging struct {
 	shelves []*purgeShelf
 	clients []*http.Client // to each machine
 	serial  atomic.Int64   // of purges
+	done    atomic.Int64   // answers and purges
 	trouble atomic.Int32   // how much of it there is at present
 
 	mu             sync.Mutex // guards all below
@@ -54,16 +58,25 @@ func newPurging(c *cluster, seed uint64) *purging {
 	return p
 }
 
-// run does it all for a time, and then looks at everything once more.
+// run does it all for a time, a long one until it is enough, and then looks at
+// everything once more.
 func (p *purging) run(ctx context.Context, lasts time.Duration) error {
-	working, cancel := context.WithTimeout(ctx, lasts)
+	longest := lasts
+	if lasts >= purgeLong {
+		longest = 4 * lasts
+	}
+	working, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
+	began := time.Now()
 	var all sync.WaitGroup
 	for i := range purgeClients {
 		r := rand.New(rand.NewPCG(p.seed, uint64(i)+2))
 		all.Go(func() {
 			for wait(working, time.Duration(r.Int64N(int64(20*time.Millisecond)))) == nil {
 				p.one(ctx, r)
+				if time.Since(began) > lasts && p.done.Load() > purgeEnough {
+					cancel()
+				}
 			}
 		})
 	}
@@ -90,8 +103,8 @@ func (p *purging) lookAtAll(ctx context.Context, r *rand.Rand) error {
 	}
 	for _, s := range p.shelves {
 		for _, m := range p.machines[:members] {
-			if !p.get(ctx, r, m, s) {
-				return fmt.Errorf("%s gives no answer about %s after all trouble", m.name, s.key)
+			if err := p.get(ctx, r, m, s); err != nil {
+				return fmt.Errorf("%s gives no answer about %s after all trouble: %w", m.name, s.key, err)
 			}
 		}
 	}
@@ -110,10 +123,12 @@ func (p *purging) one(ctx context.Context, r *rand.Rand) {
 		s.overwrite(p.s3, &p.record, r)
 		p.purge(ctx, r, p.any(r), s.scope(r), false)
 		for range 3 {
-			p.get(ctx, r, p.any(r), s)
+			_ = p.get(ctx, r, p.any(r), s) // errors are counted
 		}
 	default:
-		p.get(ctx, r, p.any(r), s)
+		if p.get(ctx, r, p.any(r), s) != nil {
+			_ = wait(ctx, time.Duration(r.Int64N(int64(afterRefusal)))) // a node that is down refuses quickly
+		}
 	}
 }
 
@@ -143,7 +158,10 @@ func (p *purging) purge(ctx context.Context, r *rand.Rand, m *machine, scope pur
 	ctx, cancel := context.WithTimeout(ctx, purgePatience)
 	defer cancel()
 	h := history.Purge{Scopes: []purge.Scope{scope}, Soft: soft, Invoked: p.record.Now()}
-	defer func() { p.record.Purge(h) }()
+	defer func() {
+		p.record.Purge(h)
+		p.done.Add(1)
+	}()
 	began, calm := time.Now(), p.trouble.Load() == 0
 	state := p.askPurge(ctx, m, http.MethodPost, "/admin/cache/purge", body, &h)
 	for state == http.StatusAccepted && wait(ctx, 200*time.Millisecond) == nil {
@@ -206,9 +224,9 @@ func (p *purging) lives() (names []string) {
 	return names
 }
 
-// get reads through a node and notes what it says. It reports whether that was an
-// answer that is no error.
-func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShelf) bool {
+// get reads through a node and notes what it says. An error is no answer, or one
+// that says that it is an error.
+func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShelf) error {
 	patience := 2 * time.Second
 	if r.IntN(8) == 0 {
 		patience = 15 * time.Second // it is still there when a stopped node goes on
@@ -231,12 +249,13 @@ func (p *purging) get(ctx context.Context, r *rand.Rand, m *machine, s *purgeShe
 	p.mu.Unlock()
 	if err == nil {
 		p.record.Get(g)
+		p.done.Add(1)
 	}
-	return err == nil
+	return err
 }
 
-// ask sends the request and takes the answer apart. An error is no answer, or one
-// that says that it is an error; what is wrong with an answer is noted in it.
+// ask sends the request and takes the answer apart. What is wrong with an answer
+// is noted in it.
 func (p *purging) ask(ctx context.Context, r *rand.Rand, m *machine, s *purgeShelf, g *history.Get) (hit bool, err error) {
 	method := http.MethodGet
 	if r.IntN(8) == 0 {

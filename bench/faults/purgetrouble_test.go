@@ -21,7 +21,7 @@ func (p *purging) bringTrouble(ctx context.Context, r *rand.Rand) error {
 	}
 	for {
 		for _, i := range r.Perm(len(all)) {
-			if wait(ctx, time.Duration(r.Int64N(int64(4*time.Second)))) != nil {
+			if wait(ctx, time.Duration(r.Int64N(int64(2*time.Second)))) != nil {
 				return nil
 			}
 			p.trouble.Add(1)

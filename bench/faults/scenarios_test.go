@@ -82,7 +82,7 @@ const answersWithin = 3500 * time.Millisecond
 // join makes the network whole again.
 func join(ctx context.Context, c *cluster, _ *machine) error {
 	var errs []error
-	for i := range c.machines {
+	for i := range c.network.spaces {
 		errs = append(errs, c.network.undrop(ctx, i), c.network.segmentEach(ctx, i, false))
 	}
 	return errors.Join(errs...)

@@ -36,8 +36,8 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	set := flag.NewFlagSet("lease", flag.ContinueOnError)
 	set.StringVar(&o.serve, "serve", "", "serve, with the store in this directory (what the measured programs do)")
-	set.IntVar(&o.rounds, "rounds", 60, "pairs of rounds")
-	set.IntVar(&o.requests, "requests", 6000, "requests of a round")
+	set.IntVar(&o.rounds, "rounds", 120, "pairs of rounds")
+	set.IntVar(&o.requests, "requests", 3000, "requests of a round")
 	set.IntVar(&o.clients, "clients", 8, "clients, each with one request at a time")
 	set.IntVar(&o.objects, "objects", 100, "objects")
 	set.Int64Var(&o.bytes, "bytes", 4096, "size of each object")
@@ -109,9 +109,11 @@ func run(ctx context.Context, o options, args []string) (err error) {
 func report(o options, costs []pair) error {
 	var with, without float64
 	differences := make([]float64, len(costs))
-	for i, c := range costs {
+	for _, c := range costs {
 		with, without = with+c.with, without+c.without
-		differences[i] = c.with/c.without - 1
+	}
+	for i, c := range costs { // against the mean: quotients of short rounds lean to one side
+		differences[i] = (c.with - c.without) / (without / float64(len(costs)))
 	}
 	mean, half := interval(differences)
 	n := float64(len(costs) * o.requests)

@@ -159,7 +159,7 @@ func (p *peers) Open(ctx context.Context, name string, ask *object.Ask) (*object
 	if err == nil {
 		a.OwnerSource = a.Source
 		if a.Body != nil {
-			a.Body = &peerBody{a.Body, ctx, p, other, running}
+			a.Body = &peerBody{ReadCloser: a.Body, ctx: ctx, peers: p, other: other, running: running}
 		}
 	}
 	back, cancel := context.WithTimeout(ctx, patience)
@@ -181,16 +181,23 @@ func lost(ctx context.Context) error {
 	return object.ErrUnreachable
 }
 
-// peerBody breaks with the connection.
+// peerBody comes behind its answer, and breaks with the connection.
 type peerBody struct {
 	io.ReadCloser
 	ctx     context.Context
 	peers   *peers
 	other   *host
 	running *instance
+	came    bool
 }
 
 func (b *peerBody) Read(p []byte) (int, error) {
+	if !b.came {
+		b.came = true
+		if err := b.peers.world.network.travel(b.ctx, b.other, b.peers.own); err != nil {
+			return 0, lost(b.ctx)
+		}
+	}
 	n, err := b.ReadCloser.Read(p)
 	reaches := b.peers.world.network.reaches(b.peers.own.name, b.other.name)
 	if !reaches || b.other.running() != b.running || b.other.gate.pass(b.ctx) != nil || b.peers.own.gate.pass(b.ctx) != nil {

@@ -49,7 +49,7 @@ func (c *raftCouncil) sit(h *host, state *purge.State) (seat, error) {
 	c.mu.Unlock()
 	own, err := council.Open(council.Options{
 		Name: h.name, Disk: disk, State: state, Founder: h.name == hostNames[0], Expect: len(hostNames),
-		Lease: lease, Heartbeat: heartbeat, ReplaceAfter: 10 * lease, ForgetAfter: time.Hour, SnapshotEvery: 500, KeepEntries: 100,
+		Lease: lease, Heartbeat: heartbeat, ReplaceAfter: 10 * lease, ForgetAfter: time.Hour, SnapshotEvery: 500, KeepEntries: 100, MaxFloors: 12,
 		Directory: func() []council.Member { return c.directory(h) },
 		Changed: func() <-chan struct{} {
 			c.mu.Lock()
@@ -110,7 +110,7 @@ func (c *raftCouncil) dial(ctx context.Context, from *host, name string) (net.Co
 	return &wireEnd{Conn: here, wire: w, own: from}, nil
 }
 
-// trim does nothing: the council's own rules say when floors are too many.
+// trim does nothing: the council forgets floors when they are more than MaxFloors.
 func (c *raftCouncil) trim(string) {}
 
 // found loses the disks of most voters at once and, if the quorum is lost with
@@ -133,7 +133,7 @@ func (c *raftCouncil) found(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := rest(ctx, 2*lease); err != nil || own.Status().Leader != "" {
+	if rest(ctx, 3*lease) != nil || c.led() || own.Status().ID == ([16]byte{}) {
 		return nil
 	}
 	finding, cancel := context.WithTimeout(ctx, 3*lease)
@@ -142,7 +142,18 @@ func (c *raftCouncil) found(ctx context.Context) error {
 		return err
 	}
 	_ = rest(ctx, 3*lease) // the others join it
+	c.world.told("another council is founded by " + left.name)
 	return nil
+}
+
+// led reports whether any node knows of a leader.
+func (c *raftCouncil) led() bool {
+	for _, h := range c.world.hosts {
+		if i := h.running(); i != nil && i.seat.(*raftSeat).Status().Leader != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *raftCouncil) lost(h *host) {
