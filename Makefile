@@ -34,7 +34,7 @@ test: ## Run all tests, with the race detector where there is a C compiler
 		echo 'No working C compiler: the tests run without the race detector.'; \
 		export CGO_ENABLED=0; set --; \
 	fi; \
-	go test "$$@" -timeout 10m $(TESTARGS) ./...
+	go test "$$@" -timeout 20m $(TESTARGS) ./...
 
 .PHONY: lint
 lint: ## Check formatting, the linter's rules and the import rules
