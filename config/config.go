@@ -185,7 +185,7 @@ func defaults() *Config {
 			Expect:      1,
 			Lease:       5 * time.Second,
 			ForgetAfter: time.Hour,
-			PeerTimeout: 1500 * time.Millisecond,
+			PeerTimeout: 3 * time.Second,
 		},
 		Cache: Cache{
 			MemoryBytes:          512 * mib,

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 		Admin:  Admin{Address: "127.0.0.1", Port: 9080},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:7946", PeerBind: "0.0.0.0:7947", Founder: "n", Expect: 1,
-			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 1500 * time.Millisecond,
+			Lease: 5 * time.Second, ForgetAfter: time.Hour, PeerTimeout: 3 * time.Second,
 		},
 		Cache: Cache{MemoryBytes: 512 << 20, DiskBytes: 10 << 30, FinishAbandonedBytes: 8 << 20, Freshness: freshness},
 		Buckets: []Bucket{{

@@ -73,7 +73,7 @@ cluster:
   expect: 1
   lease: 5s
   forget_after: 1h
-  peer_timeout: 1.5s
+  peer_timeout: 3s
 cache:
   memory: 512MiB
   disk: 10GiB
