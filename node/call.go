@@ -264,13 +264,13 @@ func (n *Node) answer(c *call, key object.Key) {
 // former owner. Whoever comes from now on has not been there before.
 func (n *Node) toldBefore(c *call, key object.Key) bool {
 	n.mu.Lock()
-	w := c.need
+	w, whole := c.need, c.whole
 	n.mu.Unlock()
-	told := c.prev != nil && n.toldByPrevious(c, key) || n.toldMeanwhile(c, key, w.seen) || !w.anew() && n.toldByFormer(c, key)
+	told := c.prev != nil && n.toldByPrevious(c, key) || n.toldMeanwhile(c, key, w.seen, whole) || !w.anew() && n.toldByFormer(c, key)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c.prev = nil
-	if told && !c.now && (c.err != nil || c.handed || c.info.Validated.After(c.seen)) {
+	if told && !c.now && c.whole == whole && (c.err != nil || c.handed || c.info.Validated.After(c.seen)) {
 		c.sent = 1
 		return true
 	}
@@ -292,9 +292,9 @@ func (n *Node) toldByPrevious(c *call, key object.Key) bool {
 
 // toldMeanwhile answers the call with an info that is fresh, and newer than the
 // one seen.
-func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time) bool {
+func (n *Node) toldMeanwhile(c *call, key object.Key, seen time.Time, whole bool) bool {
 	info, ok := n.store.Info(key)
-	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, c.whole) || n.judge(key, &info) != purge.Alive {
+	if !ok || !info.Validated.After(seen) || n.ttl(&info, n.lifetime(key, &info)) <= 0 || !n.usable(key, &info, whole) || n.judge(key, &info) != purge.Alive {
 		return false
 	}
 	c.info = &info
