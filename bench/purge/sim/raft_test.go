@@ -117,6 +117,7 @@ func (c *raftCouncil) trim(string) {}
 // them, begins another council on a node that is left. Nothing else happens to the
 // hosts meanwhile: an operator knows that the old council is gone.
 func (c *raftCouncil) found(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx) // what is begun here comes to its end
 	for _, name := range hostNames {
 		h := c.world.hosts[name]
 		for !h.struck.TryLock() { // what waits for a lock stops the clock
