@@ -146,7 +146,15 @@ func (s *seat) close() {
 	s.shut = true
 	s.life.Unlock()
 	s.cancel()
-	s.running.Wait()
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		s.running.Wait()
+	}()
+	select {
+	case <-idle:
+	case <-s.logs.cut: // raft has ended, and who waits for its answer to a proposal waits in vain
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -112,12 +112,17 @@ func (f *fuse) blow(err error) bool {
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
 		return f.blown.Load()
 	}
+	f.burn(err)
+	return true
+}
+
+// burn blows the fuse for err.
+func (f *fuse) burn(err error) {
 	f.faults.Add(1)
 	if !f.blown.Load() {
 		f.onBlow(err)
 		f.blown.Store(true)
 	}
-	return true
 }
 
 // saw counts a failed read and passes it on.
@@ -133,11 +138,9 @@ func (f *fuse) Create(name string, category vfs.DiskWriteCategory) (vfs.File, er
 		return f.createVoid(name)
 	}
 	file, err := f.FS.Create(name, category)
-	if err != nil && f.blow(err) {
+	if err != nil { // fs.ErrNotExist too: the directory is gone from under it
+		f.burn(err)
 		return f.createVoid(name)
-	}
-	if err != nil {
-		return nil, err
 	}
 	f.removed(name)
 	return &fusedFile{File: file, fuse: f, size: f.sized(name)}, nil
@@ -146,7 +149,7 @@ func (f *fuse) Create(name string, category vfs.DiskWriteCategory) (vfs.File, er
 // ReuseForWrite reuses nothing: a new file costs a little more to sync, and
 // never shows old bytes.
 func (f *fuse) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.Remove(from); err != nil {
+	if err := f.Remove(from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return f.Create(to, category)

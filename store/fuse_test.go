@@ -65,3 +65,26 @@ func TestADirectoryThatDoesNotList(t *testing.T) {
 	settle(t, s, clock)
 	o.mustHave(t, s)
 }
+
+// TestADirectoryThatIsGone: somebody has removed it under a node that runs. Pebble is
+// not told, or it would panic while it holds its locks, but the index is.
+func TestADirectoryThatIsGone(t *testing.T) {
+	told := 0
+	guard, err := newFuse(vfs.NewMem(), "d", func(error) { told++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := guard.Create("d/gone/log", vfs.WriteCategoryUnspecified)
+	if err != nil || told != 1 || !guard.blown.Load() {
+		t.Fatalf("create: %v; told %d times, blown %v", err, told, guard.blown.Load())
+	}
+	if _, err := file.Write([]byte("x")); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	if err := file.Close(); err != nil {
+		t.Error(err)
+	}
+	if file, err = guard.ReuseForWrite("d/gone/log", "d/gone/next", vfs.WriteCategoryUnspecified); err != nil || file.Close() != nil {
+		t.Errorf("reuse: %v", err)
+	}
+}

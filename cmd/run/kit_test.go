@@ -61,10 +61,10 @@ func unstarted(t *testing.T, nodes int, change change) *testCluster {
 		t: t, s3: s3test.Start(t), change: change, nodes: make([]*run.Node, nodes), gossip: make([]string, nodes),
 		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}},
 	}
-	t.Cleanup(c.stop)
 	for range nodes {
 		c.dirs, c.logs = append(c.dirs, t.TempDir()), append(c.logs, new(logs))
 	}
+	t.Cleanup(c.stop) // before the directories are removed
 	return c
 }
 
