@@ -80,7 +80,7 @@ func (o *Options) raft(id string, notify chan<- bool) *raft.Config {
 	config := raft.DefaultConfig()
 	config.LocalID = raft.ServerID(id)
 	config.HeartbeatTimeout, config.ElectionTimeout = o.Heartbeat+atOnce, o.Heartbeat+atOnce
-	config.LeaderLeaseTimeout = o.Heartbeat / 2
+	config.LeaderLeaseTimeout = o.Heartbeat // a busy machine is late with an answer
 	config.CommitTimeout = 10 * time.Millisecond
 	config.ShutdownOnRemove = false // a node that was removed in error is added again
 	config.SnapshotThreshold, config.TrailingLogs = o.SnapshotEvery, o.KeepEntries
