@@ -115,6 +115,11 @@ func (n *Node) addBody(ctx context.Context, ask *object.Ask, k known, a *object.
 	if a.Length == 0 {
 		return nil
 	}
+	if k.call != nil && k.call.run != nil {
+		if err := n.flights.failed(k.call.run); err != nil {
+			return err // its attempts are spent: the reader begins no others
+		}
+	}
 	if !n.promote(ask.Key, k.info, a) {
 		if err := n.openBody(ctx, ask, k.info, k.info.Pin(), floor, a); err != nil {
 			return err

@@ -120,6 +120,16 @@ func (f *flights) ended(r *run) bool {
 	return r.done
 }
 
+// failed returns why a run ended before its first chunk came; nil if it did not.
+func (f *flights) failed(r *run) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.done && r.next == r.from {
+		return r.err
+	}
+	return nil
+}
+
 // finish takes the run out of the table and tells its readers.
 func (f *flights) finish(r *run, err error) {
 	if errors.Is(err, object.ErrGone) {
