@@ -30,8 +30,8 @@ type ClientOptions struct {
 	ConnectTimeout time.Duration // for the TCP connection; 0: 250 ms
 	// FirstByte is how long a node may be silent: in a handshake, before its
 	// answer, and within it. A node that waits for S3 says so, and is not silent.
-	// 0: 1.5 s, which is six signs of life, and time for TCP to send one of them four
-	// times.
+	// 0: 3 s, which is twelve signs of life: a node whose processors are all taken may
+	// be late with several.
 	FirstByte      time.Duration
 	StallTimeout   time.Duration // to take an ask; 0: 30 s
 	IdleTimeout    time.Duration // how long an unused connection is kept; 0: 1 min
@@ -69,7 +69,7 @@ var errSilence = errors.New("connection closed before the answer")
 // when asked to read.
 func NewClient(o ClientOptions) *Client {
 	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 250*time.Millisecond)
-	o.FirstByte = cmp.Or(o.FirstByte, 1500*time.Millisecond)
+	o.FirstByte = cmp.Or(o.FirstByte, 3*time.Second)
 	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
 	o.MaxIdlePerNode = cmp.Or(o.MaxIdlePerNode, 64)

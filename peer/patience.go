@@ -11,7 +11,7 @@ import (
 
 // maxSilences is for how many times FirstByte one connection may be silent while
 // its node gives signs of life on others: both are busy then, not dead.
-const maxSilences = 10
+const maxSilences = 5
 
 // patience ends a handshake with a node that is silent for FirstByte.
 type patience struct {

@@ -171,7 +171,7 @@ func TestASilentOwnerIsGivenUp(t *testing.T) {
 			close(woken)
 			return nil, ctx.Err()
 		})
-		within(t, 1500*time.Millisecond, func() {
+		within(t, 3*time.Second, func() {
 			_, err := client.Open(t.Context(), "owner", &object.Ask{})
 			if !errors.Is(err, object.ErrUnreachable) {
 				t.Errorf("error %v", err)
@@ -247,7 +247,7 @@ func TestAnOwnerThatStopsInTheMiddle(t *testing.T) {
 		closed := make(chan struct{})
 		client, _ := startFrozen(t, hangingHandler(closed))
 		a := openScript(t, t.Context(), client)
-		within(t, 1500*time.Millisecond, func() {
+		within(t, 3*time.Second, func() {
 			if _, err := a.Body.Read(make([]byte, 1)); !errors.Is(err, object.ErrUnreachable) {
 				t.Errorf("error %v", err)
 			}
