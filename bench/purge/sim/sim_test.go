@@ -69,10 +69,15 @@ func simulate(t *testing.T, seed uint64, council func(*world) assembly) {
 		}
 	}
 	w.counts.report(t, v.Gets)
-	if bound := float64(v.Newer) / float64(v.Gets); bound < 0.5 {
+	// A short run may spend most of its time in one trouble.
+	leastBound, leastComplete := 0.5, 0.25
+	if *operationsFlag < 20_000 {
+		leastBound, leastComplete = 0.1, 0.02
+	}
+	if bound := float64(v.Newer) / float64(v.Gets); bound < leastBound {
 		t.Errorf("only %.0f %% of the answers could have been older than a purge allows", 100*bound)
 	}
-	if share := float64(v.Complete) / float64(v.Purges); share < 0.25 {
+	if share := float64(v.Complete) / float64(v.Purges); share < leastComplete {
 		t.Errorf("only %.0f %% of the purges were complete", 100*share)
 	}
 }
