@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"rookery/object"
@@ -82,13 +83,15 @@ func (f *flights) fetchChunk(s *stream, c int64) error {
 	return nil
 }
 
-// put stores a chunk. One that a purge has outrun is stored as well: those who came
-// before the purge read it there, however slow they are, and it is dead to all others
-// by its note. It does not take the place of one that is alive.
+// errPurged says that a purge has come while S3 was answering.
+var errPurged = errors.New("purged meanwhile")
+
+// put stores a chunk, unless a purge is over it by now: it could take the place of one
+// that is alive. Without a strong ETag there is no other of its version, and those who
+// came before the purge can have it nowhere else; to all others its note makes it dead.
 func (f *flights) put(r *run, fl *fill) error {
-	floor := f.node.floor(r.key, r.info)
-	if purge.DeadUnder(fl.note, floor) && f.node.canOpen(r.key, r.pin.Version, fl.chunk, floor) {
-		return nil
+	if !r.once && purge.DeadUnder(fl.note, f.node.floor(r.key, r.info)) {
+		return errPurged
 	}
 	return f.node.store.PutChunk(r.key, r.pin.Version, r.pin.Size, fl.chunk, fl.note, fl.buf)
 }
