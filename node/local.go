@@ -51,7 +51,7 @@ func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, e
 	if ttl <= 0 || ask.Suspect == hot.Info.Version || ask.Wish.Strict() && life.For(life.Fresh-ttl, ask.Wish) != object.UseFresh {
 		return nil, nil
 	}
-	if !n.leased(ask.Key.Bucket) || n.judge(ask.Key, &hot.Info) != purge.Alive {
+	if !n.leased(ask.Key.Bucket) || !n.alive(ask.Key, hot) {
 		return nil, nil
 	}
 	a := &object.Answer{Info: hot.Info, Source: object.SourceHot, Outcome: object.Hit, TTL: ttl}

@@ -9,6 +9,7 @@ import (
 
 	"rookery/object"
 	"rookery/purge"
+	"rookery/store"
 )
 
 // floorWait is how long a node that is asked under a floor may take to hear of it
@@ -48,6 +49,20 @@ func (n *Node) judgeFor(key object.Key, info *object.Info, came object.Note) pur
 		return purge.Alive
 	}
 	return n.judge(key, info)
+}
+
+// alive reports whether no purge is over an object in memory. It judges once for each
+// change of what is known of purges: hits are many, and changes a few a second.
+func (n *Node) alive(key object.Key, hot *store.HotObject) bool {
+	known := n.purges.Known()
+	if hot.Alive.Load() == known {
+		return true
+	}
+	if n.judge(key, &hot.Info) != purge.Alive {
+		return false
+	}
+	hot.Alive.Store(known)
+	return true
 }
 
 // floor is the newest purge over the object that this node knows of: bytes noted

@@ -59,6 +59,10 @@ func NewState() *State {
 // newest number whose floor is in place here.
 func (s *State) Note() object.Note { return *s.note.Load() }
 
+// Known is the Note itself: as long as it is the same one nothing has changed here, and
+// neither has any verdict. It must not be changed.
+func (s *State) Known() *object.Note { return s.note.Load() }
+
 // Apply puts an order's floors in place and then shows its number. Numbers rise;
 // a lower one than the newest changes nothing.
 func (s *State) Apply(number uint64, o *Order) {

@@ -15,6 +15,9 @@ const HotMax = 256 << 10
 type HotObject struct {
 	Info object.Info
 	Body []byte
+	// Alive is what was known of purges when the object was last found to be covered
+	// by none; whoever reads the object keeps it.
+	Alive atomic.Pointer[object.Note]
 
 	key    object.Key
 	weight int64

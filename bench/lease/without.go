@@ -14,6 +14,7 @@ import (
 var unlooked = []struct{ old, now string }{
 	{"return n.purges.Leased(n.now()) || n.buckets[bucket].StaleWithoutLease", "return true"},
 	{"return n.purges.Judge(key, n.tags(key, info), info.Note)", "return purge.Alive"},
+	{"if hot.Alive.Load() == known {", "if known != nil {"},
 }
 
 // build compiles this command twice: as the repository has it, and without a look at
