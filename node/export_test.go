@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"rookery/object"
 	"rookery/purge"
 )
 
@@ -13,6 +14,17 @@ func Leased() *purge.State {
 	s.Join([16]byte{1})
 	s.Grant([16]byte{1}, time.Now(), 100*365*24*time.Hour)
 	return s
+}
+
+// Readers returns how many wait for what S3 is asked about a key.
+func (n *Node) Readers(key object.Key) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.calls[key.Hash()]
+	if c == nil {
+		return 0
+	}
+	return c.refs - 1 // the call's own
 }
 
 // Settle waits until no question to S3 is open.

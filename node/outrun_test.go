@@ -84,6 +84,8 @@ func testOutrun(t *testing.T, ask *object.Ask, scope purge.Scope, etag [2]string
 	var later []func()
 	if scope.Kind != purge.Tag || trimmed || ask.Range.Kind == object.FromTo { // else nobody knows its tags yet, and it waits
 		later = append(later, s3.next(t))
+	} else {
+		eventually(t, "the second reader waits for the first one's answer", func() bool { return n.Readers(ask.Key) == 2 })
 	}
 	s3.hold(false)
 	if oldFirst || len(later) == 0 {
