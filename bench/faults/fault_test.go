@@ -23,6 +23,7 @@ type fault struct {
 type bar struct {
 	early    float64       // the share of errors in the first 5 s; none later
 	again    float64       // times that S3 may send all bytes again, for each fault
+	owned    bool          // it may send what the struck node owns again, beside
 	slowest  time.Duration // an answer of a node that was not struck; 0 is any
 	changing bool          // objects change: a read may fail, and S3 is asked again and again
 	excused  bool          // the struck node cannot answer: what was sent to it does not count
@@ -55,6 +56,11 @@ func (f fault) run(ctx context.Context, c *cluster, s settings) ([]*result, erro
 		r.distinct = objects.distinct()
 	} else if err == nil {
 		err = c.lookAgain(ctx, r, objects)
+	}
+	for _, one := range r.spans {
+		if !f.all {
+			r.owned += objects.owned(one.node)
+		}
 	}
 	f.bar.judge(r)
 	return []*result{r}, err
@@ -168,7 +174,11 @@ func (b bar) judge(r *result) {
 	if float64(r.refetched) > keptShare*float64(r.distinct) {
 		r.fail("S3 sent %d bytes of %d again when all nodes were back with their disks", r.refetched, r.distinct)
 	}
-	if ratio, allowed := float64(r.origin)/float64(r.distinct), 1+b.again*float64(max(1, len(r.spans))); ratio > allowed {
+	allowed := 1 + b.again*float64(max(1, len(r.spans)))
+	if b.owned {
+		allowed += float64(r.owned) / float64(r.distinct)
+	}
+	if ratio := float64(r.origin) / float64(r.distinct); ratio > allowed {
 		r.fail("origin bytes over distinct bytes %.2f, allowed are %.2f", ratio, allowed)
 	}
 }

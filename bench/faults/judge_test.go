@@ -147,11 +147,23 @@ func TestBar(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	for _, origin := range []struct{ sent, again int64 }{{150, 0}, {110, 2}} {
-		r := &result{ran: second, spans: fault, origin: origin.sent, refetched: origin.again, distinct: 100}
-		bar{again: 0.4}.judge(r)
-		if len(r.broken) != 1 {
-			t.Errorf("S3 sent %d bytes of 100, %d of them late: %q", origin.sent, origin.again, r.broken)
+	for _, c := range []struct {
+		bar                bar
+		sent, again, owned int64
+		fine               bool
+	}{
+		{bar{again: 0.4}, 140, 0, 0, true},
+		{bar{again: 0.4}, 141, 0, 0, false},
+		{bar{again: 0.4}, 150, 0, 60, false},
+		{bar{again: 0.4}, 110, 2, 0, false},
+		{bar{again: 0.02, owned: true}, 162, 0, 60, true},
+		{bar{again: 0.02, owned: true}, 163, 0, 60, false},
+		{bar{again: 0.02, owned: true}, 123, 0, 20, false},
+	} {
+		r := &result{ran: second, spans: fault, origin: c.sent, refetched: c.again, distinct: 100, owned: c.owned}
+		c.bar.judge(r)
+		if fine := len(r.broken) == 0; fine != c.fine {
+			t.Errorf("%+v: S3 sent %d bytes of 100, %d of them late, %d were the struck node's: %q", c.bar, c.sent, c.again, c.owned, r.broken)
 		}
 	}
 }

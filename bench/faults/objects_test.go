@@ -8,6 +8,7 @@ import (
 	"rookery/internal/pattern"
 	"rookery/internal/s3test"
 	"rookery/object"
+	"rookery/ring"
 )
 
 const (
@@ -98,6 +99,19 @@ func (c *catalogue) want(o pattern.Object, from, to int64) want {
 
 func pathOf(o pattern.Object) string {
 	return (&url.URL{Path: "/" + o.Bucket + "/" + o.Key}).EscapedPath()
+}
+
+// owned is how many of the bytes that have been asked for a node owns when all
+// members are there.
+func (c *catalogue) owned(node int) int64 {
+	all, sum := ring.Build(names(members)), int64(0)
+	for p, bytes := range c.touched {
+		key := object.Key{Bucket: stillBucket, Name: p.key}
+		if all.Owners(key, object.ExtentOf(p.chunk*object.ChunkBytes))[0] == nodeName(node) {
+			sum += bytes
+		}
+	}
+	return sum
 }
 
 // distinct is how many bytes the origin must send for what has been asked.

@@ -27,6 +27,7 @@ type result struct {
 	ran       time.Duration
 	origin    int64 // bytes that S3 sent
 	distinct  int64 // bytes that it had to
+	owned     int64 // of those, the struck nodes', once for each fault
 	refetched int64 // bytes that it sent for a last look at everything
 	notes     []string
 	broken    []string // bars

@@ -33,19 +33,19 @@ func faults() []fault {
 			name: "kill -9", rate: 500, hold: 8 * time.Second,
 			strike: func(_ context.Context, _ *cluster, m *machine) error { m.kill(); return nil },
 			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.start() },
-			bar:    bar{early: 0.005, again: 0.4},
+			bar:    bar{early: 0.005, owned: true, again: 0.02},
 		},
 		{
 			name: "kill -9 cold", rate: 300, hold: 8 * time.Second, cold: true,
 			strike: func(_ context.Context, _ *cluster, m *machine) error { m.kill(); return nil },
 			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.start() },
-			bar:    bar{again: 0.4, excused: true},
+			bar:    bar{owned: true, again: 0.02, excused: true},
 		},
 		{
 			name: "stop", rate: 300, hold: 10 * time.Second,
 			strike: func(_ context.Context, _ *cluster, m *machine) error { return m.signal(syscall.SIGSTOP) },
 			heal:   func(_ context.Context, _ *cluster, m *machine) error { return m.signal(syscall.SIGCONT) },
-			bar:    bar{again: 0.4, slowest: answersWithin, excused: true},
+			bar:    bar{owned: true, again: 0.02, slowest: answersWithin, excused: true},
 		},
 		{
 			name: "partition", rate: 300, hold: 12 * time.Second,
@@ -59,7 +59,7 @@ func faults() []fault {
 			strike: func(ctx context.Context, c *cluster, m *machine) error {
 				return errors.Join(c.network.deafen(ctx, m.index), c.network.drop(ctx, m.index, "iif eth0"))
 			},
-			heal: join, bar: bar{again: 0.4, slowest: answersWithin, excused: true},
+			heal: join, bar: bar{owned: true, again: 0.02, slowest: answersWithin, excused: true},
 		},
 		{
 			name: "one way", rate: 300, hold: 12 * time.Second,
