@@ -38,7 +38,6 @@ func readBucket(s *section, b *Bucket) {
 	readPrefix(s, b)
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
-	s.boolean("response_overrides", &b.ResponseOverrides)
 	readOldBucket(s)
 }
 

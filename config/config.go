@@ -94,8 +94,6 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
-	// ResponseOverrides: the response-* parameters of a request are applied.
-	ResponseOverrides bool
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

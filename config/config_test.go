@@ -127,7 +127,6 @@ buckets:
       client_cache_control: true
       stale_without_lease: true
       tag_header: [x-amz-meta-tags, EDGE-TAG]
-    response_overrides: true
   - name: rest
     path_prefix: /
     s3: {bucket: other, anonymous: true}
@@ -162,7 +161,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
 		Buckets: []Bucket{
 			{
-				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, ResponseOverrides: true,
+				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true,
 				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"},
 				S3: S3{
 					Place: Place{

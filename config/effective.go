@@ -133,7 +133,6 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
 			}},
-			{Key: "response_overrides", Value: b.ResponseOverrides},
 		}
 	}
 	return all

@@ -130,7 +130,6 @@ buckets:
         - Surrogate-Key
         - Cache-Tag
       client_cache_control: false
-    response_overrides: false
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -37,7 +37,7 @@ func benchmarkSizes(b *testing.B, run func(b *testing.B, core *gateway.Core)) {
 				Size: int64(size), ETag: `"d41d8cd98f00b204e9800998ecf8427e"`, LastModified: modified, Validated: time.Now(),
 				Header: []object.Field{{Name: "Content-Type", Value: "image/png"}, {Name: "Cache-Control", Value: "max-age=60"}, {Name: "X-Amz-Version-Id", Value: "1"}},
 			}}
-			core, err := gateway.New(gateway.Options{Reader: node, Routes: []gateway.Route{{Bucket: "public", PathPrefix: "/public"}}})
+			core, err := gateway.New(gateway.Options{Reader: node, Policy: gateway.Policy{Routes: []gateway.Route{{Bucket: "public", PathPrefix: "/public"}}}})
 			if err != nil {
 				b.Fatal(err)
 			}

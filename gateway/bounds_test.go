@@ -17,7 +17,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	const most = 4
 	ready := true
 	f := newFront(t, func(o *gateway.Options) {
-		o.MaxRequests = most
+		o.Policy.MaxRequests = most
 		o.Ready = func() bool { return ready }
 	})
 	o := f.node.hold(key("o"), "v", 1000)
@@ -77,6 +77,7 @@ func TestBuffersBeyondTheBoundAreSmall(t *testing.T) {
 	var sizes []int
 	held := make(chan struct{})
 	reading := make(chan struct{}, 1)
+	f.node.closed = make(chan struct{}, 3) // a buffer is given back before its body is closed
 	f.node.body = func(_ context.Context, rest io.Reader) io.Reader {
 		first := true
 		return readerFunc(func(p []byte) (int, error) {
@@ -104,8 +105,10 @@ func TestBuffersBeyondTheBoundAreSmall(t *testing.T) {
 	one.Go(get)
 	<-reading
 	get()
+	<-f.node.closed
 	close(held)
 	one.Wait()
+	<-f.node.closed
 	get()
 	mu.Lock()
 	defer mu.Unlock()

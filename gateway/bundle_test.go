@@ -128,7 +128,7 @@ func (b *spiedBody) Close() error {
 // waits for the next on its connection.
 func TestSmallAnswersLeaveAtOnce(t *testing.T) {
 	reader := &spy{t: t}
-	core, err := New(Options{Reader: reader, Routes: []Route{{Bucket: "b", PathPrefix: "/b"}}})
+	core, err := New(Options{Reader: reader, Policy: Policy{Routes: []Route{{Bucket: "b", PathPrefix: "/b"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -22,15 +23,10 @@ type Reader interface {
 // Options are the parts of a Core. Reader is needed; every other may be nil.
 type Options struct {
 	Reader Reader
-	Routes []Route
-	// Domain turns on virtual-host style: <bucket>.<Domain> selects the bucket.
-	Domain string
+	Policy Policy
 	// Log gets what went wrong on the node's side; AccessLog a line per request.
 	Log, AccessLog *slog.Logger
 	Metrics        *metrics.Set
-	// MaxRequests bounds the requests under way; further ones are answered with
-	// 503 at once. Probes are always answered. 0: no bound.
-	MaxRequests int
 	// BufferBytes bounds the memory in which bodies are copied in large pieces;
 	// beyond it the pieces are small. 0: no bound.
 	BufferBytes int64
@@ -45,17 +41,17 @@ type Options struct {
 // has nothing to close.
 type Core struct {
 	reader         Reader
-	routes         *routes
+	policy         atomic.Pointer[policy]
 	log, accessLog *slog.Logger // accessLog may be nil
 	meter          *meter
 	ready, health  func() bool
 	now            func() time.Time
 	newRequestID   func() string
-	maxRequests    int64
+	metrics        *metrics.Set
 	buffers        *buffers
 }
 
-// New fails when two routes claim the same path or host.
+// New fails as SetPolicy does.
 func New(o Options) (*Core, error) {
 	if o.Metrics == nil {
 		o.Metrics = metrics.NewSet()
@@ -76,15 +72,15 @@ func New(o Options) (*Core, error) {
 	if o.Health == nil {
 		o.Health = always
 	}
-	routes, err := newRoutes(o.Routes, o.Domain, o.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("gateway routes: %w", err)
-	}
-	return &Core{
-		reader: o.Reader, routes: routes, log: o.Log, accessLog: o.AccessLog,
+	c := &Core{
+		reader: o.Reader, log: o.Log, accessLog: o.AccessLog,
 		meter: newMeter(o.Metrics), ready: o.Ready, health: o.Health, now: o.Now, newRequestID: o.NewRequestID,
-		maxRequests: int64(o.MaxRequests), buffers: newBuffers(o.BufferBytes, o.Metrics),
-	}, nil
+		metrics: o.Metrics, buffers: newBuffers(o.BufferBytes, o.Metrics),
+	}
+	if err := c.SetPolicy(o.Policy); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // randomID is unique, not secret.
@@ -100,21 +96,21 @@ func randomID() string {
 // Serve answers one request. The engine calls Answer.Send on what it returns
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
-	under := c.meter.inFlight.Add(1)
-	a := &Answer{core: c, shed: c.maxRequests > 0 && under > c.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	under, p := c.meter.inFlight.Add(1), c.policy.Load()
+	a := &Answer{core: c, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
 	}
-	if err := c.answer(ctx, r, a); err != nil {
+	if err := c.answer(ctx, p, r, a); err != nil {
 		a.refuse(ctx, err)
 	}
 	return a
 }
 
-// answer routes, parses, asks the node and fills a; nothing is looked up before
-// all of the request has been understood.
-func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
+// answer routes, authorises, parses, asks the node and fills a; nothing is looked up
+// before the client may have it and all of the request has been understood.
+func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) error {
 	t, err := parseTarget(r.Target, r.Host)
 	if err == nil {
 		a.resource = t.path
@@ -125,7 +121,7 @@ func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
 	if err != nil {
 		return err
 	}
-	bucket, virtual := c.routes.virtual(t.host)
+	bucket, virtual := p.routes.virtual(t.host)
 	name := t.path[1:]
 	if !virtual {
 		if probe := c.probe(t.path); probe != nil {
@@ -133,17 +129,21 @@ func (c *Core) answer(ctx context.Context, r *Request, a *Answer) error {
 			a.plain(probe())
 			return nil
 		}
-		bucket, name = c.routes.byPath(t.path)
+		bucket, name = p.routes.byPath(t.path)
 	}
 	if bucket == nil {
 		return noSuchBucket
 	}
-	a.bucket = bucket
+	a.bucket = bucket.bucketMeter
 	if a.shed {
 		c.meter.shed.Inc()
-		return fmt.Errorf("%d requests are under way: %w", c.maxRequests, object.ErrBusy)
+		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
-	q, err := parseQuestion(r, bucket, name, t.query)
+	who, err := c.authorize(ctx, r, bucket, name)
+	if err != nil {
+		return err
+	}
+	q, err := parseQuestion(r, bucket, who, name, t.query)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type fakeNode struct {
 	fail func(ask *object.Ask) error
 	// body, if set, replaces the body of an answer.
 	body func(ctx context.Context, rest io.Reader) io.Reader
+	// closed, if set, gets one for each body that is closed.
+	closed chan struct{}
 }
 
 type heldObject struct {
@@ -123,6 +125,9 @@ func (b *fakeBody) Close() error {
 	b.node.mu.Lock()
 	defer b.node.mu.Unlock()
 	b.node.open--
+	if b.node.closed != nil {
+		b.node.closed <- struct{}{}
+	}
 	return nil
 }
 
@@ -164,7 +169,7 @@ func newFront(t *testing.T, change func(*gateway.Options)) *front {
 	f := &front{t: t, node: newFakeNode(), set: metrics.NewSet()}
 	o := gateway.Options{
 		Reader:  f.node,
-		Routes:  []gateway.Route{{Bucket: "public", PathPrefix: "/public"}},
+		Policy:  gateway.Policy{Routes: []gateway.Route{{Bucket: "public", PathPrefix: "/public"}}},
 		Metrics: f.set,
 		Log:     slog.New(slog.DiscardHandler),
 		Now:     func() time.Time { return clock },

@@ -37,12 +37,11 @@ const (
 	classes  = 6                      // 0 for none, 1xx to 5xx
 )
 
-// bucketMeter is one bucket: its name, its rules and its series. Each is made when it is first needed, and
+// bucketMeter is one bucket's name and its series. Each is made when it is first needed, and
 // found by its numbers from then on: a request formats no labels.
 type bucketMeter struct {
 	set      *metrics.Set
 	bucket   string
-	rules    Rules
 	requests [sources][outcomes][classes]atomic.Pointer[metrics.Counter]
 	sent     [sources]atomic.Pointer[metrics.Counter]
 	duration [sources]atomic.Pointer[metrics.PrometheusHistogram]
@@ -91,4 +90,9 @@ func outcomeLabel(outcome int) string {
 		return "none"
 	}
 	return strings.ToLower(object.Outcome(outcome).String())
+}
+
+// denied counts a request that the bucket's guard refused.
+func (m *bucketMeter) denied(reason string) {
+	m.set.GetOrCreateCounter(fmt.Sprintf("rookery_denied_total{bucket=%q,reason=%q}", m.bucket, reason)).Inc()
 }

@@ -44,7 +44,7 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 // cannot read (as "/%zz") itself, with a plain 400.
 func (c *Core) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request := Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Remote: r.RemoteAddr}
+		request := Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Remote: r.RemoteAddr, Secure: r.TLS != nil}
 		a := c.Serve(r.Context(), &request)
 		setHeader(w.Header(), a.Header)
 		out := &patientWriter{w: w, bundle: bundleOf(r, a)}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"rookery/auth"
 	"rookery/gateway"
 	"rookery/object"
 )
@@ -84,8 +85,7 @@ func TestAPartOfAnotherVersion(t *testing.T) {
 func TestResponseOverrides(t *testing.T) {
 	const query = "?response-content-type=text%2Fplain%3B+charset%3Dutf-8&response-content-disposition=attachment&response-expires=0"
 	f := newFront(t, func(o *gateway.Options) {
-		o.Routes[0].Rules.ResponseOverrides = true
-		o.Routes = append(o.Routes, gateway.Route{Bucket: "strict"})
+		o.Policy.Routes[0].Guard = auth.NewGuard(true, []auth.Scheme{named{}}, nil)
 	})
 	h := f.node.hold(key("o"), "v", 10)
 	h.answer.Info.Header = []object.Field{{Name: "Content-Type", Value: "text/html"}, {Name: "Expires", Value: "x"}, {Name: "Expires", Value: "y"}}
@@ -95,20 +95,20 @@ func TestResponseOverrides(t *testing.T) {
 		header []string
 		status int
 	}{{"GET", nil, 200}, {"HEAD", nil, 200}, {"GET", []string{"Range", "bytes=0-3"}, 206}} {
-		got := f.do(c.method, "/public/o"+query, c.header...)
+		got := f.do(c.method, "/public/o"+query, append(c.header, "X-Name", "ann")...)
 		for name, values := range want {
 			if strings.Join(got.header.Values(name), "|") != values[0] || got.status != c.status {
 				t.Errorf("%s: %d, %s %q", c.method, got.status, name, got.header.Values(name))
 			}
 		}
 	}
-	if got := f.do("GET", "/public/o"+query, "If-None-Match", "*"); got.status != 304 || got.header.Get("Expires") != "x" {
+	if got := f.do("GET", "/public/o"+query, "If-None-Match", "*", "X-Name", "ann"); got.status != 304 || got.header.Get("Expires") != "x" {
 		t.Errorf("%d %v", got.status, got.header)
 	}
-	if got := f.do("GET", "/public/o"); got.header.Get("Content-Type") != "text/html" {
+	if got := f.do("GET", "/public/o", "X-Name", "ann"); got.header.Get("Content-Type") != "text/html" {
 		t.Error("an override outlived its request")
 	}
-	if got := f.do("GET", "/strict/o"+query); got.status != 400 || !strings.Contains(string(got.body), "<Code>InvalidRequest</Code>") {
-		t.Errorf("where they are not allowed: %d %s", got.status, got.body)
+	if got := f.do("GET", "/public/o"+query); got.status != 400 || !strings.Contains(string(got.body), "<Code>InvalidRequest</Code>") {
+		t.Errorf("of nobody: %d %s", got.status, got.body)
 	}
 }

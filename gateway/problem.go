@@ -31,6 +31,7 @@ var (
 	rangeOfPart       = &problem{status: 400, code: "InvalidRequest", message: "Cannot specify both Range header and partNumber query parameter."}
 	invalidOverride   = &problem{status: 400, code: "InvalidArgument", message: "A response-* parameter has a value that no header may have."}
 	anonymousOverride = &problem{status: 400, code: "InvalidRequest", message: "Request specific response headers cannot be used for anonymous GET requests: a response-* parameter needs an authenticated request."}
+	accessDenied      = &problem{status: 403, code: "AccessDenied", message: "Access Denied"}
 	noSuchBucket      = &problem{status: 404, code: "NoSuchBucket", message: "The specified bucket does not exist."}
 	methodNotAllowed  = &problem{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", fields: []object.Field{{Name: "Allow", Value: "GET, HEAD"}}}
 	preconditionFails = &problem{status: 412, code: "PreconditionFailed", message: "At least one of the pre-conditions you specified did not hold."}

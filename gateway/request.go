@@ -3,6 +3,7 @@ package gateway
 import (
 	"strings"
 
+	"rookery/auth"
 	"rookery/object"
 )
 
@@ -19,7 +20,8 @@ type Request struct {
 	Target string // the raw request target, never cleaned nor decoded
 	Host   string // the Host header or :authority, with its port if it had one
 	Header Header
-	Remote string // the client's address, for the log
+	Remote string // the client's address and port
+	Secure bool   // it came by TLS
 }
 
 func (r *Request) first(name string) string {
@@ -51,7 +53,7 @@ type question struct {
 	requestID   string
 }
 
-func parseQuestion(r *Request, bucket *bucketMeter, name, query string) (question, error) {
+func parseQuestion(r *Request, bucket *route, who *auth.Identity, name, query string) (question, error) {
 	p, err := parseQuery(query)
 	switch {
 	case err != nil:
@@ -60,14 +62,14 @@ func parseQuestion(r *Request, bucket *bucketMeter, name, query string) (questio
 		return question{}, notImplemented // lists
 	case len(name) > object.MaxNameBytes:
 		return question{}, keyTooLong
-	case p.overrides != nil && !bucket.rules.ResponseOverrides:
+	case p.overrides != nil && who.Anonymous():
 		return question{}, anonymousOverride
 	}
 	q := question{
 		key:      object.Key{Bucket: bucket.bucket, Name: name, Version: p.version, Part: p.part},
 		headOnly: r.Method == "HEAD", overrides: p.overrides,
 	}
-	if bucket.rules.ClientCacheControl {
+	if bucket.ClientCacheControl {
 		q.wish = wishOf(r)
 	}
 	q.rangeHeader = r.list("Range")

@@ -107,7 +107,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func nameOf(b *bucketMeter) string {
+func nameOf(b *route) string {
 	if b == nil {
 		return ""
 	}
@@ -146,7 +146,7 @@ func TestRoutesThatSelectTwoBuckets(t *testing.T) {
 		{"prefix and name the same", []Route{{Bucket: "a", PathPrefix: "/a"}}, "", ""},
 	}
 	for _, c := range cases {
-		_, err := New(Options{Routes: c.routes, Domain: c.domain})
+		_, err := New(Options{Policy: Policy{Routes: c.routes, Domain: c.domain}})
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)

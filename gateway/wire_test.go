@@ -71,8 +71,8 @@ var longName = strings.Repeat("k", object.MaxNameBytes)
 
 func TestOddTargets(t *testing.T) {
 	f := newFront(t, func(o *gateway.Options) {
-		o.Domain = "s3.test"
-		o.Routes = append(o.Routes, gateway.Route{Bucket: "rest", PathPrefix: "/"})
+		o.Policy.Domain = "s3.test"
+		o.Policy.Routes = append(o.Policy.Routes, gateway.Route{Bucket: "rest", PathPrefix: "/"})
 	})
 	for _, name := range []string{"/a", "../x", "./x", "a/../b", "a//b", "a+b", "a b", "a/b", "a%2Fb", "\u20ac", "a/", longName, "nul\x00"} {
 		f.node.hold(key(name), "v", 7)
@@ -143,7 +143,7 @@ func TestProbes(t *testing.T) {
 	ready, health := false, true
 	f := newFront(t, func(o *gateway.Options) {
 		o.Ready, o.Health = func() bool { return ready }, func() bool { return health }
-		o.Routes = append(o.Routes, gateway.Route{Bucket: "rest", PathPrefix: "/"})
+		o.Policy.Routes = append(o.Policy.Routes, gateway.Route{Bucket: "rest", PathPrefix: "/"})
 	})
 	check := func(path string, status int, body string) {
 		t.Helper()

@@ -12,8 +12,8 @@ import (
 
 func TestClientCacheControl(t *testing.T) {
 	f := newFront(t, func(o *gateway.Options) {
-		o.Routes[0].Rules.ClientCacheControl = true
-		o.Routes = append(o.Routes, gateway.Route{Bucket: "deaf"})
+		o.Policy.Routes[0].ClientCacheControl = true
+		o.Policy.Routes = append(o.Policy.Routes, gateway.Route{Bucket: "deaf"})
 	})
 	f.node.hold(key("o"), "v", 1)
 	f.node.hold(object.Key{Bucket: "deaf", Name: "o"}, "v", 1)

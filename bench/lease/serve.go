@@ -65,7 +65,7 @@ func serve(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	core, err := gateway.New(gateway.Options{Reader: n, Routes: []gateway.Route{{Bucket: bucket, PathPrefix: "/"}}})
+	core, err := gateway.New(gateway.Options{Reader: n, Policy: gateway.Policy{Routes: []gateway.Route{{Bucket: bucket, PathPrefix: "/"}}}})
 	if err != nil {
 		return err
 	}

@@ -241,11 +241,12 @@ func (n *Node) openNode(context.Context) error {
 func (n *Node) servePublic(context.Context) error {
 	routes := make([]gateway.Route, len(n.cfg.Buckets))
 	for i, b := range n.cfg.Buckets {
-		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix, Rules: gateway.Rules{ClientCacheControl: b.ClientCacheControl, ResponseOverrides: b.ResponseOverrides}}
+		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix, ClientCacheControl: b.ClientCacheControl}
 	}
 	o := gateway.Options{
-		Reader: n.node, Routes: routes, Domain: n.cfg.Server.Domain, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
-		MaxRequests: n.cfg.Server.MaxConcurrentRequests, BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers,
+		Reader:      n.node,
+		Policy:      gateway.Policy{Routes: routes, Domain: n.cfg.Server.Domain, MaxRequests: n.cfg.Server.MaxConcurrentRequests},
+		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
 	}
 	if n.cfg.Log.Access {
 		o.AccessLog = n.log

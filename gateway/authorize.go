@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"rookery/auth"
+)
+
+// authorize asks the bucket's guard. Whatever it holds against the request, the
+// client reads the same.
+func (c *Core) authorize(ctx context.Context, r *Request, b *route, name string) (*auth.Identity, error) {
+	who, err := b.Guard.Authorize(ctx, &auth.Request{
+		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: addressOf(r.Remote), Secure: r.Secure,
+		Bucket: b.bucket, Action: auth.Read, Name: name,
+	})
+	var denied *auth.Denied
+	if errors.As(err, &denied) {
+		b.denied(denied.Reason)
+		return nil, accessDenied
+	}
+	return who, err
+}
+
+// addressOf reads the client's address; the zero Addr if it has none.
+func addressOf(remote string) netip.Addr {
+	if p, err := netip.ParseAddrPort(remote); err == nil {
+		return p.Addr().Unmap()
+	}
+	return netip.Addr{}
+}
