@@ -43,11 +43,3 @@ type Request struct {
 	// the whole bucket.
 	Name string
 }
-
-// first returns the first value of a field, "" if there is none.
-func (r *Request) first(name string) string {
-	if v := r.Header.Values(name); len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}

@@ -238,14 +238,13 @@ func (n *Node) openNode(context.Context) error {
 	return nil
 }
 
-func (n *Node) servePublic(context.Context) error {
-	routes := make([]gateway.Route, len(n.cfg.Buckets))
-	for i, b := range n.cfg.Buckets {
-		routes[i] = gateway.Route{Bucket: b.Name, PathPrefix: b.PathPrefix, ClientCacheControl: b.ClientCacheControl}
+func (n *Node) servePublic(ctx context.Context) error {
+	policy, err := n.policyOf(context.WithoutCancel(ctx), n.cfg)
+	if err != nil {
+		return err
 	}
 	o := gateway.Options{
-		Reader:      n.node,
-		Policy:      gateway.Policy{Routes: routes, Domain: n.cfg.Server.Domain, MaxRequests: n.cfg.Server.MaxConcurrentRequests},
+		Reader: n.node, Policy: policy,
 		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
 	}
 	if n.cfg.Log.Access {
