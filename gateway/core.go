@@ -158,7 +158,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err != nil {
 		return err
 	}
-	a.overrides = q.overrides
+	a.overrides, a.checksums = q.overrides, q.checksums
 	return a.fill(found, v)
 }
 

@@ -39,8 +39,8 @@ func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
 	typed := false
 	for _, f := range info.Header {
 		typed = typed || f.Name == "Content-Type"
-		if passes(f.Name, v.status) {
-			fields = append(fields, f)
+		if passes(f.Name, v.status) && (a.checksums || !isChecksum(f.Name)) {
+			fields = append(fields, object.Field{Name: wireName(f.Name), Value: f.Value})
 		}
 	}
 	if v.hasBody() {
@@ -92,7 +92,7 @@ func passes(name string, status int) bool {
 	case http.StatusPartialContent:
 		// A checksum covers the whole object; a client would check it against
 		// the part.
-		return !strings.HasPrefix(name, "X-Amz-Checksum-")
+		return !isChecksum(name)
 	case http.StatusNotModified: // RFC 9110 §15.4.5
 		switch name {
 		case "Cache-Control", "Content-Location", "Expires", "Vary", "X-Amz-Version-Id":
@@ -101,6 +101,19 @@ func passes(name string, status int) bool {
 		return false
 	}
 	return true
+}
+
+// isChecksum: S3 tells checksums to those alone who ask for them (S3 API reference,
+// "GetObject", x-amz-checksum-mode).
+func isChecksum(name string) bool { return strings.HasPrefix(name, "X-Amz-Checksum-") }
+
+// wireName is a field's name as S3 writes it. SDKs take the case of x-amz-meta-* as it
+// comes for that of the metadata's key.
+func wireName(name string) string {
+	if strings.HasPrefix(name, "X-Amz-") {
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 func (t *fieldText) contentRange(from, to, size int64) {
