@@ -94,6 +94,7 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
+	CORS               []CORSRule
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

@@ -115,7 +115,8 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err == nil {
 		a.resource = t.path
 	}
-	if r.Method != "GET" && r.Method != "HEAD" {
+	preflight := r.Method == "OPTIONS" && r.first("Origin") != ""
+	if r.Method != "GET" && r.Method != "HEAD" && !preflight {
 		return methodNotAllowed
 	}
 	if err != nil {
@@ -139,6 +140,10 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
+	if preflight {
+		return a.preflight(r, bucket)
+	}
+	a.cors = bucket.corsFields(r)
 	who, err := c.authorize(ctx, r, bucket, name)
 	if err != nil {
 		return err
