@@ -76,11 +76,11 @@ func (b *route) corsFields(r *Request) []object.Field {
 
 // preflight answers a browser that asks whether a page may send a request (Fetch
 // standard, "CORS-preflight fetch"). Nobody is asked who they are, since browsers send
-// no credentials with it, and nothing is looked up.
+// no credentials with it, and nothing is looked up. b is nil where no bucket is asked.
 func (a *Answer) preflight(r *Request, b *route) error {
 	origin, method := r.list("Origin"), r.list("Access-Control-Request-Method")
 	switch {
-	case len(b.cors) == 0:
+	case b == nil || len(b.cors) == 0:
 		return corsDisabled
 	case method == "":
 		return corsNoMethod

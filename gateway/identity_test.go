@@ -128,6 +128,11 @@ func (r *recorder) Open(_ context.Context, ask *object.Ask) (*object.Answer, err
 	return &object.Answer{Info: object.Info{ETag: `"e"`, Validated: validated}, Outcome: object.Hit}, nil
 }
 
+// Query is asked for what is no object.
+func (r *recorder) Query(context.Context, object.Query, *object.Wish) (*object.Answer, error) {
+	return nil, object.ErrUnreachable
+}
+
 type noHeader struct{}
 
 func (noHeader) Values(string) []string { return nil }

@@ -32,6 +32,8 @@ type Origin interface {
 	// Get starts one GET. The caller closes the answer's Body, which gives exactly
 	// Length bytes or an error.
 	Get(ctx context.Context, fetch object.Fetch) (*object.Fetched, error)
+	// Query gives a document in place of an object.
+	Query(ctx context.Context, q object.Query) (*object.Document, error)
 }
 
 // Peers reads from other nodes. An error for which errors.Is(err,
