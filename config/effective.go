@@ -135,6 +135,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
 			}...)},
 		}
+		if len(b.CORS) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
+		}
 	}
 	return all
 }

@@ -21,6 +21,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		}
 		p.Routes = append(p.Routes, gateway.Route{
 			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			CORS: corsOf(b.CORS),
 		})
 	}
 	return p, nil
@@ -29,4 +30,12 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 // guardOf makes the guard of one bucket; nil for one that everybody may read.
 func (n *Node) guardOf(_ context.Context, _ *config.Config, _ *config.Bucket) (*auth.Guard, error) {
 	return nil, nil
+}
+
+func corsOf(rules []config.CORSRule) []gateway.CORSRule {
+	all := make([]gateway.CORSRule, len(rules))
+	for i, r := range rules {
+		all[i] = gateway.CORSRule(r)
+	}
+	return all
 }
