@@ -21,6 +21,7 @@ type Config struct {
 	Buckets []Bucket // at least one, in the file's order
 	Log     Log
 	Prices  Prices
+	JWT     JWT
 }
 
 // Node says who this node is and where it keeps its data.
@@ -94,6 +95,7 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
+	Auth               BucketAuth
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,
