@@ -29,13 +29,19 @@ var algorithms = map[string]*algorithm{
 	"RS256": {"RS256", jwt.SigningMethodRS256, rsaKey},
 	"RS384": {"RS384", jwt.SigningMethodRS384, rsaKey},
 	"RS512": {"RS512", jwt.SigningMethodRS512, rsaKey},
-	"PS256": {"PS256", jwt.SigningMethodPS256, rsaKey},
-	"PS384": {"PS384", jwt.SigningMethodPS384, rsaKey},
-	"PS512": {"PS512", jwt.SigningMethodPS512, rsaKey},
+	"PS256": {"PS256", strictPSS(jwt.SigningMethodPS256), rsaKey},
+	"PS384": {"PS384", strictPSS(jwt.SigningMethodPS384), rsaKey},
+	"PS512": {"PS512", strictPSS(jwt.SigningMethodPS512), rsaKey},
 	"ES256": {"ES256", jwt.SigningMethodES256, ecdsaKey("P-256")},
 	"ES384": {"ES384", jwt.SigningMethodES384, ecdsaKey("P-384")},
 	"ES512": {"ES512", jwt.SigningMethodES512, ecdsaKey("P-521")},
 	"EdDSA": {"EdDSA", jwt.SigningMethodEdDSA, ed25519Key},
+}
+
+// strictPSS has the salt as long as the hash, as RFC 7518 §3.5 demands and the library
+// does not.
+func strictPSS(m *jwt.SigningMethodRSAPSS) *jwt.SigningMethodRSAPSS {
+	return &jwt.SigningMethodRSAPSS{SigningMethodRSA: m.SigningMethodRSA, Options: m.Options}
 }
 
 // secretOf: a secret is at least as long as the hash (RFC 7518 §3.2).
@@ -61,6 +67,8 @@ func rsaKey(key any) error {
 		return fmt.Errorf("it is an RSA key of %d bits, fewer than %d", public.N.BitLen(), minRSABits)
 	case public.E < 3 || public.E%2 == 0 || public.E > math.MaxInt32:
 		return fmt.Errorf("it is an RSA key with the exponent %d", public.E)
+	case isROCA(public.N):
+		return fmt.Errorf("it is an RSA key that can be factored (CVE-2017-15361)")
 	}
 	return nil
 }

@@ -132,7 +132,9 @@ func comparison(operator string, values []any) (func(any) verdict, error) {
 	}, nil
 }
 
-func (c *claim) judge(_ *Request, claims map[string]any) verdict { return c.compare(find(claims, c.path)) }
+func (c *claim) judge(_ *Request, claims map[string]any) verdict {
+	return c.compare(find(claims, c.path))
+}
 
 // find returns the claim at a path; nil if there is none.
 func find(claims map[string]any, path []string) any {

@@ -47,6 +47,9 @@ func (i Issuer) ready(o *JWTOptions) (*issuer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", n, err)
 		}
+		if k.ID != "" && slices.ContainsFunc(made.keys, func(other *key) bool { return other.id == k.ID }) {
+			return nil, fmt.Errorf("two keys have the id %q", k.ID)
+		}
 		made.keys = append(made.keys, ready)
 	}
 	if len(made.keys) == 0 && i.JWKS == nil {

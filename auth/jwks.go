@@ -62,7 +62,9 @@ type jwksMeter struct {
 }
 
 func newJWKSMeter(set *metrics.Set, issuer string) *jwksMeter {
-	name := func(series, more string) string { return fmt.Sprintf("rookery_jwks_%s{issuer=%q%s}", series, issuer, more) }
+	name := func(series, more string) string {
+		return fmt.Sprintf("rookery_jwks_%s{issuer=%q%s}", series, issuer, more)
+	}
 	return &jwksMeter{
 		keys: set.GetOrCreateGauge(name("keys", ""), nil), at: set.GetOrCreateGauge(name("fetched_timestamp_seconds", ""), nil),
 		good:   set.GetOrCreateCounter(name("fetches_total", `,outcome="ok"`)),

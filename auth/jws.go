@@ -33,6 +33,9 @@ func parseJWS(token string) (*jws, error) {
 	if len(token) > MaxTokenBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", MaxTokenBytes)
 	}
+	if strings.ContainsAny(token, "\r\n") { // which base64 passes over
+		return nil, errors.New("it has line breaks")
+	}
 	head, rest, ok := strings.Cut(token, ".")
 	body, signature, ok2 := strings.Cut(rest, ".")
 	if !ok || !ok2 || strings.Contains(signature, ".") {

@@ -207,6 +207,9 @@ func readIssuerKeys(s *section, i *Issuer) {
 	for _, one := range sections {
 		var k TokenKey
 		readTokenKey(one, i, &k)
+		if k.ID != "" && slices.ContainsFunc(i.Keys, func(other TokenKey) bool { return other.ID == k.ID }) {
+			one.fail("id", "%q is there twice", k.ID)
+		}
 		i.Keys = append(i.Keys, k)
 	}
 	if len(i.Keys) > maxTokenKeys {
