@@ -19,7 +19,10 @@ const (
 // tokenName stands for a token: its SHA-256. The token itself is not kept.
 type tokenName [sha256.Size]byte
 
-func nameOf(token string) tokenName { return sha256.Sum256([]byte(token)) }
+func nameOf(token string) tokenName {
+	var room [1 << 10]byte // most tokens are shorter, and then nothing is allocated
+	return sha256.Sum256(append(room[:0], token...))
+}
 
 // remembered are the tokens that were verified lately, the longest unused forgotten
 // first.
