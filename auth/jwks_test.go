@@ -212,6 +212,41 @@ func TestAStartWithoutKeys(t *testing.T) {
 	})
 }
 
+// A reload while the issuer cannot be reached keeps its keys, as old as they are, and
+// waits for nobody.
+func TestKeysOutliveAReload(t *testing.T) {
+	p := &published{t: t}
+	p.publish("a=RS256")
+	token := sign(t, "RS256", "a", claims("exp", nil))
+	story(t, p, func(t *testing.T, before *auth.JWT) {
+		for at, want := range map[string]string{"https://issuer.test/keys": "", "https://issuer.test/others": auth.NoKeys} {
+			ctx, end := context.WithCancel(t.Context())
+			p.change(func() { p.hangs = true })
+			begun := time.Now()
+			after, err := auth.NewJWT(ctx, auth.JWTOptions{Before: before, Issuers: []auth.Issuer{{
+				Algorithms: []string{"RS256", "ES256"}, ExpiryOptional: true,
+				JWKS: (&auth.JWKS{URL: at, Refresh: time.Hour, Keep: 2 * time.Hour}).WithFault(p),
+			}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begun); want == "" && took != 0 {
+				t.Errorf("%s: it waited %s", at, took)
+			}
+			if got := verify(t, after, token); got != want {
+				t.Errorf("%s: %q, want %q", at, got, want)
+			}
+			time.Sleep(2 * time.Hour)
+			if got := verify(t, after, token); got != auth.NoKeys {
+				t.Errorf("%s: later %q", at, got)
+			}
+			p.change(func() { p.hangs = false })
+			end()
+			time.Sleep(time.Hour) // the former one fetches again
+		}
+	})
+}
+
 // A set that is wrong as a whole leaves the last one in its place; a key that is of no
 // use is passed over.
 func TestSets(t *testing.T) {

@@ -91,15 +91,15 @@ func TestRememberedTokensAreBounded(t *testing.T) {
 	if most > rememberedBytes || bytes < rememberedBytes/2 || entries == 0 || entries >= 3000 {
 		t.Errorf("%d entries of %d bytes, %d at the most", entries, bytes, most)
 	}
-	if _, v := j.known.get(nameOf(last)); v == nil {
+	if _, v := j.known.get(last); v == nil {
 		t.Error("the last one is forgotten")
 	}
 }
 
 // size counts what is remembered.
 func (r *remembered) size() (entries, bytes int) {
-	for i := range r {
-		s := &r[i]
+	for i := range r.shards {
+		s := &r.shards[i]
 		s.mu.Lock()
 		entries, bytes = entries+s.lru.Len(), bytes+s.bytes
 		s.mu.Unlock()
