@@ -6,6 +6,7 @@ import "github.com/goccy/go-yaml"
 type BucketAuth struct {
 	Enabled bool // false: everybody
 	JWT     BucketJWT
+	SigV4   []SigV4Key // none: such signatures are not taken
 }
 
 // BucketJWT is what a bucket asks of tokens.
@@ -27,13 +28,14 @@ func readAuth(s *section, c *Config, a *BucketAuth) {
 		}
 	}
 	a.JWT.Claims = readConditions(tokens, "claims")
+	readSigV4(s.section("sigv4"), a)
 	switch {
-	case tokens.given && !s.has("enabled"):
+	case (tokens.given || len(a.SigV4) > 0) && !s.has("enabled"):
 		s.missing("enabled")
 	case !a.Enabled:
-		a.JWT = BucketJWT{}
-	case !a.JWT.Enabled:
-		s.fail("enabled", "nobody could come in: give the jwt section, with enabled: true")
+		*a = BucketAuth{}
+	case !a.JWT.Enabled && len(a.SigV4) == 0:
+		s.fail("enabled", "nobody could come in: give the jwt section, with enabled: true, or sigv4.keys")
 	}
 }
 
@@ -46,5 +48,9 @@ func (a *BucketAuth) effective() yaml.MapSlice {
 	if len(a.JWT.Claims) > 0 {
 		tokens = append(tokens, yaml.MapItem{Key: "claims", Value: effectiveConditions(a.JWT.Claims)})
 	}
-	return append(section, yaml.MapItem{Key: "jwt", Value: tokens})
+	section = append(section, yaml.MapItem{Key: "jwt", Value: tokens})
+	if len(a.SigV4) > 0 {
+		section = append(section, yaml.MapItem{Key: "sigv4", Value: effectiveSigV4(a.SigV4)})
+	}
+	return section
 }
