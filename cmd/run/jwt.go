@@ -21,7 +21,7 @@ func (n *Node) openJWT(ctx context.Context, cfg *config.Config) (*auth.JWT, erro
 	if !cfg.JWT.Enabled {
 		return nil, nil
 	}
-	o := auth.JWTOptions{Log: n.log, Metrics: n.metrics}
+	o := auth.JWTOptions{Before: n.tokens, Log: n.log, Metrics: n.metrics}
 	for _, s := range cfg.JWT.Sources {
 		o.Sources = append(o.Sources, auth.Source{Type: sourceTypes[s.Type], Name: s.Name, Prefix: s.Prefix})
 	}
@@ -32,7 +32,11 @@ func (n *Node) openJWT(ctx context.Context, cfg *config.Config) (*auth.JWT, erro
 		}
 		o.Issuers = append(o.Issuers, issuer)
 	}
-	return auth.NewJWT(ctx, o)
+	tokens, err := auth.NewJWT(ctx, o)
+	if err == nil {
+		n.tokens = tokens
+	}
+	return tokens, err
 }
 
 var sourceTypes = map[string]auth.SourceType{
