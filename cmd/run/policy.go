@@ -40,6 +40,11 @@ func guardOf(tokens *auth.JWT, cfg *config.Config, b *config.Bucket) (*auth.Guar
 	if err != nil {
 		return nil, err
 	}
+	signatures, err := signatureSchemes(&b.Auth)
+	if err != nil {
+		return nil, err
+	}
+	schemes = append(schemes, signatures...)
 	return auth.NewGuard(false, schemes, rules), nil
 }
 
