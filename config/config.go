@@ -44,6 +44,7 @@ type Server struct {
 	// MaxConcurrentRequests bounds the requests of clients under way, and as many
 	// reads of other nodes.
 	MaxConcurrentRequests int
+	TLS                   *TLS // nil: HTTP/1.1 in clear
 }
 
 // Listen returns the host:port to listen on.

@@ -52,6 +52,7 @@ func readServer(s *section, srv *Server) {
 		}
 	}
 	s.duration("drain", &srv.Drain, 0, 10*time.Minute)
+	srv.TLS = readTLS(s.section("tls"))
 	readOldServer(s)
 }
 

@@ -45,7 +45,6 @@ func readOldJWT(s *section) {
 }
 
 func readOldServer(s *section) {
-	s.refuse("tls", notYet)
 	s.instead("https", "server.tls")
 	s.unused("threads", "all processors that the process may use are used")
 	s.onlyAt("request_timeout", "30")

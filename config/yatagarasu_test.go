@@ -111,7 +111,7 @@ buckets: [{name: b, s3: {bucket: o, timeout: "${SECONDS}"}}, {name: d, s3: {buck
 // known, and is not there.
 func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
 	checkRefusals(t, oneBucket, []refusal{
-		{`server: {tls: {cert: c, key: k}}`, `1:10: server.tls: not available in this version`},
+		{`server: {tls: {cert: c}}`, `1:10: server.tls.key: is missing`},
 		{`server: {https: {port: 1}}`, `1:10: server.https: is not a key of Rookery: use server.tls`},
 		{`server: {request_timeout: 60}`, `1:27: server.request_timeout: not available in this version: leave it out or at 30`},
 		{`server: {max_concurrent_requests: 0}`, `1:35: server.max_concurrent_requests: 0 is out of range: want 1 to 16384`},

@@ -109,7 +109,8 @@ func Check(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
-	return errors.Join(n.openOrigins(ctx), n.Close(ctx))
+	_, err := n.serverOptions()
+	return errors.Join(err, n.openOrigins(ctx), n.Close(ctx))
 }
 
 func (n *Node) opened(what string, close func(context.Context) error) {
@@ -254,7 +255,11 @@ func (n *Node) servePublic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.publicServer = gateway.NewServer(core.Handler(), n.log)
+	server, err := n.serverOptions()
+	if err != nil {
+		return err
+	}
+	n.publicServer = gateway.NewServer(core.Handler(), server)
 	n.serve("clients", n.publicServer, gateway.Listener(n.public))
 	return nil
 }
@@ -272,7 +277,7 @@ func (n *Node) serve(who string, s *http.Server, ln net.Listener) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := gateway.Serve(s, ln); !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("listener failed", "for", who, "err", err)
 		}
 	}()
