@@ -38,6 +38,7 @@ func readBucket(s *section, b *Bucket) {
 	readPrefix(s, b)
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
+	readIPFilter(s.section("ip_filter"), &b.IPFilter)
 	readOldBucket(s)
 }
 

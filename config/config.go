@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -45,6 +46,9 @@ type Server struct {
 	// reads of other nodes.
 	MaxConcurrentRequests int
 	TLS                   *TLS // nil: HTTP/1.1 in clear
+	// TrustedProxies are believed whom they say a request is for.
+	TrustedProxies []netip.Prefix
+	IPFilter       IPFilter // for all buckets, beside their own
 }
 
 // Listen returns the host:port to listen on.
@@ -95,6 +99,7 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
+	IPFilter           IPFilter
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

@@ -151,7 +151,7 @@ func TestManualRefusalsStopTheStart(t *testing.T) {
 			}
 		}
 	}
-	if tried < 25 {
+	if tried < 15 {
 		t.Errorf("only %d refusals are told", tried)
 	}
 }

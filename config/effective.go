@@ -58,6 +58,12 @@ func (s *Server) effective() yaml.MapSlice {
 	if s.TLS != nil {
 		section = append(section, yaml.MapItem{Key: "tls", Value: s.TLS.effective()})
 	}
+	if len(s.TrustedProxies) > 0 {
+		section = append(section, yaml.MapItem{Key: "trusted_proxies", Value: networkTexts(s.TrustedProxies)})
+	}
+	if filter := s.IPFilter.effective(); len(filter) > 0 {
+		section = append(section, yaml.MapItem{Key: "ip_filter", Value: filter})
+	}
 	return section
 }
 
@@ -141,6 +147,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
 			}},
+		}
+		if filter := b.IPFilter.effective(); len(filter) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "ip_filter", Value: filter})
 		}
 	}
 	return all

@@ -93,9 +93,6 @@ func readOldBucket(s *section) {
 	s.refuse("authorization", notYet)
 	s.refuseUnlessOff("watermark", notYet)
 	s.refuseUnlessOff("image_optimization", notYet)
-	filter := s.section("ip_filter")
-	filter.refuseUnlessEmpty("allowlist")
-	filter.refuseUnlessEmpty("blocklist")
 }
 
 func readOldBucketCache(s *section, b *Bucket) {

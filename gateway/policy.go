@@ -15,6 +15,10 @@ type Policy struct {
 	// MaxRequests bounds the requests under way; further ones are answered with
 	// 503 at once. Probes are always answered. 0: no bound.
 	MaxRequests int
+	// TrustedProxies are believed whom they say a request is for.
+	TrustedProxies *auth.Networks
+	// Addresses is asked of every request but probes; nil lets all in.
+	Addresses *auth.Addresses
 }
 
 // Route is how clients reach one bucket, who may, and what they may do. Besides its
@@ -36,6 +40,8 @@ type Route struct {
 type policy struct {
 	routes      *routes
 	maxRequests int64
+	trusted     *auth.Networks
+	addresses   *auth.Addresses
 }
 
 // SetPolicy replaces the policy, entirely or, with an error, not at all. It fails when
@@ -45,6 +51,6 @@ func (c *Core) SetPolicy(p Policy) error {
 	if err != nil {
 		return fmt.Errorf("gateway routes: %w", err)
 	}
-	c.policy.Store(&policy{routes: routes, maxRequests: int64(p.MaxRequests)})
+	c.policy.Store(&policy{routes: routes, maxRequests: int64(p.MaxRequests), trusted: p.TrustedProxies, addresses: p.Addresses})
 	return nil
 }
