@@ -21,6 +21,7 @@ type Config struct {
 	Buckets []Bucket // at least one, in the file's order
 	Log     Log
 	Prices  Prices
+	Network Network
 }
 
 // Node says who this node is and where it keeps its data.

@@ -39,6 +39,7 @@ func (c *Config) Effective() []byte {
 			{Key: "finish_abandoned", Value: formatSize(c.Cache.FinishAbandonedBytes)},
 			{Key: "freshness", Value: effectiveFreshness(&c.Cache.Freshness)},
 		}},
+		{Key: "network", Value: c.Network.effective()},
 		{Key: "log", Value: c.Log.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
 			{Key: "get_per_1000", Value: c.Prices.GetPer1000},
