@@ -45,6 +45,7 @@ type Server struct {
 	// MaxConcurrentRequests bounds the requests of clients under way, and as many
 	// reads of other nodes.
 	MaxConcurrentRequests int
+	RateLimits            RateLimits
 }
 
 // Listen returns the host:port to listen on.
@@ -95,6 +96,9 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
+	// MaxConcurrentRequests bounds the bucket's share of the server's; 0 is all.
+	MaxConcurrentRequests int
+	RateLimits            RateLimits // beside the server's
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

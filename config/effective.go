@@ -26,6 +26,7 @@ func (c *Config) Effective() []byte {
 			{Key: "domain", Value: c.Server.Domain},
 			{Key: "drain", Value: formatDuration(c.Server.Drain)},
 			{Key: "max_concurrent_requests", Value: c.Server.MaxConcurrentRequests},
+			{Key: "rate_limits", Value: orNil(c.Server.RateLimits.effective())},
 		})},
 		{Key: "admin", Value: compact(yaml.MapSlice{
 			{Key: "address", Value: c.Admin.Address},
@@ -124,7 +125,7 @@ func (l *Log) effective() yaml.MapSlice {
 func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 	all := make([]yaml.MapSlice, len(buckets))
 	for i, b := range buckets {
-		all[i] = yaml.MapSlice{
+		all[i] = compact(yaml.MapSlice{
 			{Key: "name", Value: b.Name},
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
 			{Key: "s3", Value: b.S3.effective()},
@@ -134,7 +135,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
 			}},
-		}
+			{Key: "max_concurrent_requests", Value: orLeftOut(b.MaxConcurrentRequests)},
+			{Key: "rate_limits", Value: orNil(b.RateLimits.effective())},
+		})
 	}
 	return all
 }

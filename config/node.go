@@ -52,6 +52,8 @@ func readServer(s *section, srv *Server) {
 		}
 	}
 	s.duration("drain", &srv.Drain, 0, 10*time.Minute)
+	readRateLimits(s.section("rate_limits"), &srv.RateLimits)
+	readOldRateLimit(s.section("rate_limit"), s.section("rate_limits"), &srv.RateLimits)
 	readOldServer(s)
 }
 

@@ -10,9 +10,9 @@ import (
 
 // authorize asks the bucket's guard. Whatever it holds against the request, the
 // client reads the same.
-func (c *Core) authorize(ctx context.Context, r *Request, b *route, name string) (*auth.Identity, error) {
+func (c *Core) authorize(ctx context.Context, r *Request, b *route, name string, from netip.Addr) (*auth.Identity, error) {
 	who, err := b.Guard.Authorize(ctx, &auth.Request{
-		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: addressOf(r.Remote), Secure: r.Secure,
+		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: from, Secure: r.Secure,
 		Bucket: b.bucket, Action: auth.Read, Name: name,
 	})
 	var denied *auth.Denied

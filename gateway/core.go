@@ -49,6 +49,7 @@ type Core struct {
 	newRequestID   func() string
 	metrics        *metrics.Set
 	buffers        *buffers
+	limited        allLimited
 }
 
 // New fails as SetPolicy does.
@@ -105,6 +106,7 @@ func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	if err := c.answer(ctx, p, r, a); err != nil {
 		a.refuse(ctx, err)
 	}
+	a.charge()
 	return a
 }
 
@@ -131,6 +133,10 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
+	a.toll.from = addressOf(r.Remote)
+	if err := c.admitToNode(p, a); err != nil {
+		return err
+	}
 	if bucket == nil {
 		return noSuchBucket
 	}
@@ -139,7 +145,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
-	who, err := c.authorize(ctx, r, bucket, name)
+	who, err := c.admit(ctx, r, bucket, name, a)
 	if err != nil {
 		return err
 	}

@@ -160,6 +160,7 @@ type front struct {
 	t      *testing.T
 	node   *fakeNode
 	set    *metrics.Set
+	core   *gateway.Core
 	server *httptest.Server
 	client *http.Client
 }
@@ -181,6 +182,7 @@ func newFront(t *testing.T, change func(*gateway.Options)) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.core = core
 	f.server = httptest.NewUnstartedServer(nil)
 	f.server.Config = gateway.NewServer(core.Handler(), slog.New(slog.DiscardHandler))
 	f.server.Listener = gateway.Listener(f.server.Listener)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"rookery/auth"
+	"rookery/limit"
 )
 
 // Policy is what a reload replaces, at once and entirely. A request keeps to the
@@ -15,6 +16,8 @@ type Policy struct {
 	// MaxRequests bounds the requests under way; further ones are answered with
 	// 503 at once. Probes are always answered. 0: no bound.
 	MaxRequests int
+	// Rates are what clients may ask of the node; probes may always.
+	Rates limit.Rates
 }
 
 // Route is how clients reach one bucket, who may, and what they may do. Besides its
@@ -30,12 +33,17 @@ type Route struct {
 	Guard *auth.Guard
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
 	ClientCacheControl bool
+	// MaxRequests bounds the bucket's requests under way, as Policy.MaxRequests does.
+	MaxRequests int
+	// Rates are what clients may ask of the bucket, beside the node's.
+	Rates limit.Rates
 }
 
 // policy is a Policy made ready. Immutable.
 type policy struct {
 	routes      *routes
 	maxRequests int64
+	limiter     *limit.Limiter
 }
 
 // SetPolicy replaces the policy, entirely or, with an error, not at all. It fails when
@@ -45,6 +53,9 @@ func (c *Core) SetPolicy(p Policy) error {
 	if err != nil {
 		return fmt.Errorf("gateway routes: %w", err)
 	}
-	c.policy.Store(&policy{routes: routes, maxRequests: int64(p.MaxRequests)})
+	for _, r := range routes.byHost {
+		r.limited = c.limited.of(r.Bucket, r.Rates, c.now())
+	}
+	c.policy.Store(&policy{routes: routes, maxRequests: int64(p.MaxRequests), limiter: c.limited.of("", p.Rates, c.now()).limiter})
 	return nil
 }

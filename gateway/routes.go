@@ -12,6 +12,7 @@ import (
 type route struct {
 	Route
 	*bucketMeter
+	limited
 }
 
 // routes finds the bucket of a request. Immutable once made.
@@ -32,7 +33,7 @@ func newRoutes(list []Route, domain string, set *metrics.Set) (*routes, error) {
 		t.suffix = "." + strings.ToLower(strings.Trim(domain, "."))
 	}
 	for _, r := range list {
-		if err := t.add(&route{r, newBucketMeter(set, r.Bucket)}); err != nil {
+		if err := t.add(&route{Route: r, bucketMeter: newBucketMeter(set, r.Bucket)}); err != nil {
 			return nil, fmt.Errorf("bucket %q: %w", r.Bucket, err)
 		}
 	}
