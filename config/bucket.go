@@ -21,6 +21,7 @@ func readBuckets(root *section, c *Config) []*section {
 	for _, s := range sections {
 		b := Bucket{Freshness: c.Cache.Freshness}
 		readBucket(s, &b)
+		readAuth(s.section("auth"), c, &b.Auth)
 		c.Buckets = append(c.Buckets, b)
 	}
 	return sections
@@ -40,6 +41,7 @@ func readBucket(s *section, b *Bucket) {
 	readBucketCache(s.section("cache"), b)
 	s.integer("max_concurrent_requests", &b.MaxConcurrentRequests, 1, mostPerSecond)
 	readRateLimits(s.section("rate_limits"), &b.RateLimits)
+	readCORS(s, b)
 	readOldBucket(s)
 }
 
@@ -85,6 +87,7 @@ func checkPrefix(prefix string) (problem string) {
 }
 
 func readBucketCache(s *section, b *Bucket) {
+	s.named("identity", &b.Identity)
 	readFreshness(s.section("freshness"), &b.Freshness)
 	s.boolean("stale_without_lease", &b.StaleWithoutLease)
 	s.boolean("client_cache_control", &b.ClientCacheControl)

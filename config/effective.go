@@ -42,11 +42,13 @@ func (c *Config) Effective() []byte {
 		}},
 		{Key: "network", Value: c.Network.effective()},
 		{Key: "log", Value: c.Log.effective()},
+		{Key: "reload", Value: c.Reload.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
 			{Key: "get_per_1000", Value: c.Prices.GetPer1000},
 			{Key: "egress_per_gb", Value: c.Prices.EgressPerGB},
 			{Key: "cross_zone_per_gb", Value: c.Prices.CrossZonePerGB},
 		}},
+		{Key: "jwt", Value: c.JWT.effective()},
 		{Key: "buckets", Value: effectiveBuckets(c.Buckets)},
 	}, yaml.IndentSequence(true))
 	if err != nil {
@@ -125,19 +127,22 @@ func (l *Log) effective() yaml.MapSlice {
 func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 	all := make([]yaml.MapSlice, len(buckets))
 	for i, b := range buckets {
-		all[i] = compact(yaml.MapSlice{
+		all[i] = yaml.MapSlice{
 			{Key: "name", Value: b.Name},
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
 			{Key: "s3", Value: b.S3.effective()},
-			{Key: "cache", Value: yaml.MapSlice{
+			{Key: "auth", Value: b.Auth.effective()},
+			{Key: "cache", Value: append(compact(yaml.MapSlice{{Key: "identity", Value: b.Identity}}), yaml.MapSlice{
 				{Key: "freshness", Value: effectiveFreshness(&b.Freshness)},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
 				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
-			}},
-			{Key: "max_concurrent_requests", Value: orLeftOut(b.MaxConcurrentRequests)},
-			{Key: "rate_limits", Value: orNil(b.RateLimits.effective())},
-		})
+			}...)},
+		}
+		if len(b.CORS) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
+		}
+		all[i] = append(all[i], b.effectiveBounds()...)
 	}
 	return all
 }

@@ -61,10 +61,12 @@ func readConfig(root *section) *Config {
 	readLog(root.section("log"), &c.Log)
 	readPrices(root.section("prices"), &c.Prices)
 	readNetwork(root.section("network"), &c.Network)
+	readReload(root.section("reload"), &c.Reload)
 	readCache(root.section("cache"), node, c)
 	readBounds(server, c)
 	readCluster(cluster, c)
 	readOld(root, c)
+	readJWT(root.section("jwt"), &c.JWT)
 	buckets := readBuckets(root, c)
 
 	checkRoutes(buckets, c)

@@ -107,10 +107,13 @@ func orNil(s yaml.MapSlice) any {
 	return s
 }
 
-// orLeftOut does so with a number that is 0.
-func orLeftOut(n int) any {
-	if n == 0 {
-		return ""
+// effectiveBounds are the bounds of a bucket that are set.
+func (b *Bucket) effectiveBounds() (items yaml.MapSlice) {
+	if b.MaxConcurrentRequests > 0 {
+		items = append(items, yaml.MapItem{Key: "max_concurrent_requests", Value: b.MaxConcurrentRequests})
 	}
-	return n
+	if limits := b.RateLimits.effective(); len(limits) > 0 {
+		items = append(items, yaml.MapItem{Key: "rate_limits", Value: limits})
+	}
+	return items
 }

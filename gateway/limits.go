@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,27 +20,33 @@ type limited struct {
 	underWay *atomic.Int64
 }
 
-// allLimited has them by bucket, and the node's under "".
-type allLimited struct {
-	mu  sync.Mutex
-	all map[string]limited
+// limitsOf returns those of a policy that is to follow this one, by bucket, and the
+// node's under "".
+func (p *policy) limitsOf(next *Policy, now time.Time) map[string]limited {
+	all := map[string]limited{"": p.limitOf("", next.Rates, now)}
+	for i := range next.Routes {
+		r := &next.Routes[i]
+		all[r.Bucket] = p.limitOf(r.Bucket, r.Rates, now)
+	}
+	return all
 }
 
-func (l *allLimited) of(bucket string, rates limit.Rates, now time.Time) limited {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	one, known := l.all[bucket]
-	switch {
-	case !known:
-		one = limited{rates: rates, limiter: limit.New(rates, now), underWay: new(atomic.Int64)}
-	case one.rates != rates:
-		one.rates, one.limiter = rates, limit.New(rates, now)
+func (p *policy) limitOf(bucket string, rates limit.Rates, now time.Time) limited {
+	next := limited{rates: rates, underWay: new(atomic.Int64)}
+	if p == nil {
+		next.limiter = limit.New(rates, now)
+		return next
 	}
-	if l.all == nil {
-		l.all = map[string]limited{}
+	former, known := p.limits[bucket]
+	if known {
+		next.underWay = former.underWay
 	}
-	l.all[bucket] = one
-	return one
+	if known && former.rates == rates {
+		next.limiter = former.limiter
+	} else {
+		next.limiter = limit.New(rates, now)
+	}
+	return next
 }
 
 // toll is what a request has been counted in, and so what its bytes are.
@@ -59,13 +64,10 @@ func (c *Core) admitToNode(p *policy, a *Answer) error {
 	return c.tooMany("", p.limiter.Arrive(a.started, a.toll.from))
 }
 
-// admit takes a request into its bucket: the cheap limits first, then the bucket's
-// guard, and then the limits of who it says that it is.
-func (c *Core) admit(ctx context.Context, r *Request, b *route, name string, a *Answer) (*auth.Identity, error) {
-	if err := c.admitToBucket(b, a); err != nil {
-		return nil, err
-	}
-	who, err := c.authorize(ctx, r, b, name, a.toll.from)
+// admit lets the bucket's guard judge a request, and then counts it as that of who it
+// says that it is.
+func (c *Core) admit(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) (*auth.Identity, error) {
+	who, err := c.authorize(ctx, r, b, w)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +76,9 @@ func (c *Core) admit(ctx context.Context, r *Request, b *route, name string, a *
 
 // admitToBucket counts a request once its bucket is known, before it is authorised.
 func (c *Core) admitToBucket(b *route, a *Answer) error {
+	if b == nil {
+		return nil
+	}
 	a.toll.bucket = b.limiter
 	if err := c.tooMany("bucket_", b.limiter.Arrive(a.started, a.toll.from)); err != nil {
 		return err
