@@ -24,6 +24,7 @@ type Config struct {
 	Buckets []Bucket // at least one, in the file's order
 	Log     Log
 	Prices  Prices
+	Network Network
 	Reload  Reload
 	JWT     JWT
 }
@@ -53,6 +54,7 @@ type Server struct {
 	// TrustedProxies are believed whom they say a request is for.
 	TrustedProxies []netip.Prefix
 	IPFilter       IPFilter // for all buckets, beside their own
+	RateLimits     RateLimits
 }
 
 // Listen returns the host:port to listen on.
@@ -103,6 +105,9 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
+	// MaxConcurrentRequests bounds the bucket's share of the server's; 0 is all.
+	MaxConcurrentRequests int
+	RateLimits            RateLimits // beside the server's
 	// Identity is the name under which what is cached of the bucket is kept apart from
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string

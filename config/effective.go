@@ -33,6 +33,7 @@ func (c *Config) Effective() []byte {
 			{Key: "finish_abandoned", Value: formatSize(c.Cache.FinishAbandonedBytes)},
 			{Key: "freshness", Value: effectiveFreshness(&c.Cache.Freshness)},
 		}},
+		{Key: "network", Value: c.Network.effective()},
 		{Key: "log", Value: c.Log.effective()},
 		{Key: "reload", Value: c.Reload.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
@@ -56,6 +57,7 @@ func (s *Server) effective() yaml.MapSlice {
 		{Key: "domain", Value: s.Domain},
 		{Key: "drain", Value: formatDuration(s.Drain)},
 		{Key: "max_concurrent_requests", Value: s.MaxConcurrentRequests},
+		{Key: "rate_limits", Value: orNil(s.RateLimits.effective())},
 	})
 	if s.TLS != nil {
 		section = append(section, yaml.MapItem{Key: "tls", Value: s.TLS.effective()})
@@ -157,6 +159,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 		if filter := b.IPFilter.effective(); len(filter) > 0 {
 			all[i] = append(all[i], yaml.MapItem{Key: "ip_filter", Value: filter})
 		}
+		all[i] = append(all[i], b.effectiveBounds()...)
 	}
 	return all
 }

@@ -92,6 +92,8 @@ cache:
     negative_404: 10s
     negative_403: 10s
     ignore_origin: false
+network:
+  allow_link_local: false
 log:
   level: info
   format: text

@@ -55,6 +55,8 @@ func readServer(s *section, srv *Server) {
 	srv.TLS = readTLS(s.section("tls"))
 	s.networks("trusted_proxies", &srv.TrustedProxies)
 	readIPFilter(s.section("ip_filter"), &srv.IPFilter)
+	readRateLimits(s.section("rate_limits"), &srv.RateLimits)
+	readOldRateLimit(s.section("rate_limit"), s.section("rate_limits"), &srv.RateLimits)
 	readOldServer(s)
 }
 

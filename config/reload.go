@@ -33,6 +33,7 @@ var reloadable = map[string]bool{
 	"Server.IPFilter":              true,
 	"Server.Drain":                 true,
 	"Server.MaxConcurrentRequests": true,
+	"Server.RateLimits":            true,
 	"Admin.Address":                false,
 	"Admin.Port":                   false,
 	"Admin.Token":                  true,
@@ -48,6 +49,7 @@ var reloadable = map[string]bool{
 	"JWT":                          true,
 	"Prices":                       true,
 	"Reload":                       false,
+	"Network":                      false,
 }
 
 // Compare returns the keys in which two configurations differ: those that a reload may

@@ -28,7 +28,6 @@ func readOldServer(s *section) {
 	s.instead("https", "server.tls")
 	s.unused("threads", "all processors that the process may use are used")
 	s.onlyAt("request_timeout", "30")
-	s.refuseUnlessOff("rate_limit", notYet)
 
 	limits := s.section("security_limits")
 	limits.onlyAt("max_body_size", "10MB", "10485760")

@@ -13,6 +13,7 @@ const maxAgentBytes = 200
 func (c *Core) finish(ctx context.Context, a *Answer, sent int64, err error) {
 	took := c.now().Sub(a.started)
 	c.meter.inFlight.Add(-1)
+	a.leave(sent)
 	a.bucket.count(a, sent, took)
 	if err != nil {
 		c.aborted(ctx, a, sent, err)

@@ -34,6 +34,7 @@ type Answer struct {
 	method, requestID, resource, rangeHeader, remote, agent string
 	key                                                     object.Key
 
+	toll        toll
 	shed        bool // too many are under way
 	probe       bool // of a load balancer, on /health or /ready
 	overrides   []object.Field

@@ -28,8 +28,8 @@ func (r *Request) authRequest(b *route, action auth.Action, name string) *auth.R
 	}
 }
 
-// admit refuses, whatever the request is for, who comes from where nobody may.
-func (c *Core) admit(ctx context.Context, p *policy, r *Request) error {
+// admitAddress refuses, whatever the request is for, who comes from where nobody may.
+func (c *Core) admitAddress(ctx context.Context, p *policy, r *Request) error {
 	if p.addresses.Allow(ctx, &auth.Request{Remote: r.client}, nil) != nil {
 		c.meter.unrouted.denied(auth.WrongAddress)
 		return accessDenied

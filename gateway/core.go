@@ -109,6 +109,7 @@ func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	if err := c.answer(ctx, p, r, a); err != nil {
 		a.refuse(ctx, err)
 	}
+	a.charge()
 	return a
 }
 
@@ -136,7 +137,11 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
-	if err := c.admit(ctx, p, r); err != nil {
+	a.toll.from = r.client
+	if err := c.admitAddress(ctx, p, r); err != nil {
+		return err
+	}
+	if err := c.admitToNode(p, a); err != nil {
 		return err
 	}
 	switch {
@@ -149,6 +154,9 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
+	if err := c.admitToBucket(bucket, a); err != nil {
+		return err
+	}
 	switch {
 	case preflight:
 		return a.preflight(r, bucket)
@@ -158,7 +166,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	a.cors = bucket.corsFields(r)
 	w := understand(r.Method, bucket, name, t.query)
 	w.reader = p.reader
-	who, err := c.authorize(ctx, r, bucket, &w)
+	who, err := c.admit(ctx, r, bucket, &w, a)
 	switch {
 	case err != nil:
 		return err

@@ -183,6 +183,7 @@ type front struct {
 	t      *testing.T
 	node   *fakeNode
 	set    *metrics.Set
+	core   *gateway.Core
 	server *httptest.Server
 	client *http.Client
 	secure string // the URL of the same over TLS, where there is one
@@ -215,6 +216,7 @@ func newFront(t *testing.T, change func(*gateway.Options)) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.core = core
 	f.server = httptest.NewUnstartedServer(nil)
 	f.server.Config = gateway.NewServer(core.Handler(), gateway.ServerOptions{})
 	f.server.Listener = gateway.Listener(f.server.Listener)

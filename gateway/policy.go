@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"rookery/auth"
+	"rookery/limit"
 )
 
 // Policy is what a reload replaces, at once and entirely. A request keeps to the
@@ -25,6 +26,8 @@ type Policy struct {
 	TrustedProxies *auth.Networks
 	// Addresses is asked of every request but probes; nil lets all in.
 	Addresses *auth.Addresses
+	// Rates are what clients may ask of the node; probes may always.
+	Rates limit.Rates
 }
 
 // Route is how clients reach one bucket, who may, and what they may do. Besides its
@@ -42,6 +45,10 @@ type Route struct {
 	Guard *auth.Guard
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
 	ClientCacheControl bool
+	// MaxRequests bounds the bucket's requests under way, as Policy.MaxRequests does.
+	MaxRequests int
+	// Rates are what clients may ask of the bucket, beside the node's.
+	Rates limit.Rates
 	// CORS are the rules by which pages of other origins may read; none: they may not.
 	CORS []CORSRule
 }
@@ -54,6 +61,8 @@ type policy struct {
 	maxRequests int64
 	trusted     *auth.Networks
 	addresses   *auth.Addresses
+	limiter     *limit.Limiter
+	limits      map[string]limited
 }
 
 // Prepared is a Policy that can be put into use.
@@ -79,7 +88,11 @@ func (c *Core) Prepare(p Policy) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, fmt.Errorf("gateway routes: %w", err)
 	}
-	made := &policy{routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), trusted: p.TrustedProxies, addresses: p.Addresses}
+	limits := c.policy.Load().limitsOf(&p, c.now())
+	for _, r := range routes.byHost {
+		r.limited = limits[r.Bucket]
+	}
+	made := &policy{routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), limiter: limits[""].limiter, limits: limits, trusted: p.TrustedProxies, addresses: p.Addresses}
 	if made.reader == nil {
 		made.reader = c.reader
 	}

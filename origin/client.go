@@ -35,6 +35,10 @@ type Options struct {
 	// and each wait for more of a body. 0 means DefaultTimeout.
 	Timeout  time.Duration
 	MaxConns int // connections at once; 0 is no limit
+	// AllowLinkLocal lets S3 be at a link-local address, where clouds have their
+	// metadata services. The default credential chain asks those in any case, by
+	// connections of its own.
+	AllowLinkLocal bool
 
 	Log     *slog.Logger     // the SDK's warnings; nil discards them
 	Metrics *metrics.Set     // nil counts for nobody

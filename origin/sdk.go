@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"rookery/netguard"
 	"rookery/object"
 )
 
@@ -38,6 +40,11 @@ func (o *Options) complete() error {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("origin: endpoint %q is not an http or https URL", o.Endpoint)
 		}
+		if a, err := netip.ParseAddr(u.Hostname()); err == nil {
+			if why := netguard.Refuses(a, o.AllowLinkLocal); why != "" {
+				return fmt.Errorf("origin: endpoint %q: %s", o.Endpoint, why)
+			}
+		}
 	}
 	o.Replica = orElse(o.Replica, primary)
 	if o.Metrics == nil {
@@ -53,7 +60,7 @@ func (o *Options) complete() error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.dial == nil {
-		o.dial = (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}).DialContext
+		o.dial = (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second, Control: netguard.Control(o.AllowLinkLocal)}).DialContext
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (n *Node) place(b *config.Bucket, replica string, p *config.Place) origin.O
 	return origin.Options{
 		Name: b.Name, Replica: replica, Bucket: p.Bucket, Region: p.Region, Endpoint: p.Endpoint,
 		AccessKey: string(p.AccessKey), SecretKey: string(p.SecretKey), Anonymous: p.Anonymous,
-		PathStyle: p.PathStyle, Timeout: p.Timeout, MaxConns: b.S3.MaxConns, Log: n.log, Metrics: n.metrics,
+		PathStyle: p.PathStyle, AllowLinkLocal: n.cfg.Network.AllowLinkLocal, Timeout: p.Timeout, MaxConns: b.S3.MaxConns, Log: n.log, Metrics: n.metrics,
 	}
 }
 

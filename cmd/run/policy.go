@@ -7,6 +7,7 @@ import (
 	"rookery/auth"
 	"rookery/config"
 	"rookery/gateway"
+	"rookery/limit"
 )
 
 // policyOf turns a configuration into what the gateway needs of it. What it starts
@@ -17,7 +18,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		return gateway.Policy{}, fmt.Errorf("jwt: %w", err)
 	}
 	p := gateway.Policy{
-		Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access,
+		Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, Rates: rates(&cfg.Server.RateLimits), NoAccessLog: !cfg.Log.Access,
 		TrustedProxies: auth.NewNetworks(cfg.Server.TrustedProxies),
 		Addresses:      auth.NewAddresses(cfg.Server.IPFilter.Allow, cfg.Server.IPFilter.Block),
 	}
@@ -32,7 +33,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		}
 		p.Routes = append(p.Routes, gateway.Route{
 			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
-			CORS: corsOf(b.CORS),
+			MaxRequests: b.MaxConcurrentRequests, Rates: rates(&b.RateLimits), CORS: corsOf(b.CORS),
 		})
 	}
 	return p, nil
@@ -61,4 +62,8 @@ func corsOf(rules []config.CORSRule) []gateway.CORSRule {
 		all[i] = gateway.CORSRule(r)
 	}
 	return all
+}
+
+func rates(l *config.RateLimits) limit.Rates {
+	return limit.Rates{Total: limit.Rate(l.Total), PerAddress: limit.Rate(l.PerAddress), PerSubject: limit.Rate(l.PerSubject)}
 }
