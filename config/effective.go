@@ -20,14 +20,7 @@ func (c *Config) Effective() []byte {
 			{Key: "zone", Value: escape(c.Node.Zone)},
 			{Key: "data_dir", Value: escape(c.Node.DataDir)},
 		})},
-		{Key: "server", Value: compact(yaml.MapSlice{
-			{Key: "address", Value: c.Server.Address},
-			{Key: "port", Value: c.Server.Port},
-			{Key: "domain", Value: c.Server.Domain},
-			{Key: "drain", Value: formatDuration(c.Server.Drain)},
-			{Key: "max_concurrent_requests", Value: c.Server.MaxConcurrentRequests},
-			{Key: "rate_limits", Value: orNil(c.Server.RateLimits.effective())},
-		})},
+		{Key: "server", Value: c.Server.effective()},
 		{Key: "admin", Value: compact(yaml.MapSlice{
 			{Key: "address", Value: c.Admin.Address},
 			{Key: "port", Value: c.Admin.Port},
@@ -55,6 +48,29 @@ func (c *Config) Effective() []byte {
 		panic(err) // texts, numbers and lists of them can always be written
 	}
 	return text
+}
+
+func (s *Server) effective() yaml.MapSlice {
+	section := compact(yaml.MapSlice{
+		{Key: "address", Value: s.Address},
+		{Key: "port", Value: s.Port},
+		{Key: "domain", Value: s.Domain},
+		{Key: "drain", Value: formatDuration(s.Drain)},
+		{Key: "max_concurrent_requests", Value: s.MaxConcurrentRequests},
+	})
+	if s.TLS != nil {
+		section = append(section, yaml.MapItem{Key: "tls", Value: s.TLS.effective()})
+	}
+	if len(s.TrustedProxies) > 0 {
+		section = append(section, yaml.MapItem{Key: "trusted_proxies", Value: networkTexts(s.TrustedProxies)})
+	}
+	if filter := s.IPFilter.effective(); len(filter) > 0 {
+		section = append(section, yaml.MapItem{Key: "ip_filter", Value: filter})
+	}
+	if limits := s.RateLimits.effective(); len(limits) > 0 {
+		section = append(section, yaml.MapItem{Key: "rate_limits", Value: limits})
+	}
+	return section
 }
 
 func (c *Cluster) effective() yaml.MapSlice {
@@ -143,6 +159,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
 		}
 		all[i] = append(all[i], b.effectiveBounds()...)
+		if filter := b.IPFilter.effective(); len(filter) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "ip_filter", Value: filter})
+		}
 	}
 	return all
 }

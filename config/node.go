@@ -54,6 +54,9 @@ func readServer(s *section, srv *Server) {
 	s.duration("drain", &srv.Drain, 0, 10*time.Minute)
 	readRateLimits(s.section("rate_limits"), &srv.RateLimits)
 	readOldRateLimit(s.section("rate_limit"), s.section("rate_limits"), &srv.RateLimits)
+	srv.TLS = readTLS(s.section("tls"))
+	s.networks("trusted_proxies", &srv.TrustedProxies)
+	readIPFilter(s.section("ip_filter"), &srv.IPFilter)
 	readOldServer(s)
 }
 

@@ -23,15 +23,35 @@ func (c *Core) authorize(ctx context.Context, r *Request, b *route, w *wanted) (
 // authRequest is the request as a guard is asked about it.
 func (r *Request) authRequest(b *route, action auth.Action, name string) *auth.Request {
 	return &auth.Request{
-		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: addressOf(r.Remote), Secure: r.Secure,
+		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: r.client, Secure: r.Secure,
 		Bucket: b.bucket, Action: action, Name: name,
 	}
 }
 
-// addressOf reads the client's address; the zero Addr if it has none.
-func addressOf(remote string) netip.Addr {
-	if p, err := netip.ParseAddrPort(remote); err == nil {
-		return p.Addr().Unmap()
+// admit refuses, whatever the request is for, who comes from where nobody may, and who
+// comes too often.
+func (c *Core) admit(ctx context.Context, p *policy, r *Request, a *Answer) error {
+	if p.addresses.Allow(ctx, &auth.Request{Remote: r.client}, nil) != nil {
+		c.meter.unrouted.denied(auth.WrongAddress)
+		return accessDenied
 	}
-	return netip.Addr{}
+	a.toll.node, a.toll.from = p.limiter, r.client
+	return c.tooMany("", p.limiter.Arrive(a.started, r.client))
+}
+
+// enter lets the bucket's guard judge a request, and then counts it as that of who it
+// says that it is.
+func (c *Core) enter(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) (*auth.Identity, error) {
+	who, err := c.authorize(ctx, r, b, w)
+	if err != nil {
+		return nil, err
+	}
+	return who, c.identified(a, who)
+}
+
+// addressOf reads the address of a connection's other end; the zero Addr if it has
+// none.
+func addressOf(remote string) netip.Addr {
+	p, _ := netip.ParseAddrPort(remote)
+	return plainAddress(p.Addr())
 }

@@ -100,7 +100,8 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
+	r.client, a.remote, r.Secure = p.sender(r)
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
@@ -136,8 +137,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
-	a.toll.from = addressOf(r.Remote)
-	if err := c.admitToNode(p, a); err != nil {
+	if err := c.admit(ctx, p, r, a); err != nil {
 		return err
 	}
 	switch {
@@ -162,7 +162,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	a.cors = bucket.corsFields(r)
 	w := understand(r.Method, bucket, name, t.query)
 	w.reader = p.reader
-	who, err := c.admit(ctx, r, bucket, &w, a)
+	who, err := c.enter(ctx, r, bucket, &w, a)
 	switch {
 	case err != nil:
 		return err

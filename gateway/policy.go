@@ -24,6 +24,10 @@ type Policy struct {
 	MaxRequests int
 	// Rates are what clients may ask of the node; probes may always.
 	Rates limit.Rates
+	// TrustedProxies are believed whom they say a request is for.
+	TrustedProxies *auth.Networks
+	// Addresses is asked of every request but probes; nil lets all in.
+	Addresses *auth.Addresses
 }
 
 // Route is how clients reach one bucket, who may, and what they may do. Besides its
@@ -57,6 +61,8 @@ type policy struct {
 	maxRequests int64
 	limiter     *limit.Limiter
 	limits      map[string]limited
+	trusted     *auth.Networks
+	addresses   *auth.Addresses
 }
 
 // Prepared is a Policy that can be put into use.
@@ -86,7 +92,10 @@ func (c *Core) Prepare(p Policy) (Prepared, error) {
 	for _, r := range routes.byHost {
 		r.limited = limits[r.Bucket]
 	}
-	made := &policy{routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), limiter: limits[""].limiter, limits: limits}
+	made := &policy{
+		routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), trusted: p.TrustedProxies, addresses: p.Addresses,
+		limiter: limits[""].limiter, limits: limits,
+	}
 	if made.reader == nil {
 		made.reader = c.reader
 	}
