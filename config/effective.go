@@ -34,6 +34,7 @@ func (c *Config) Effective() []byte {
 			{Key: "freshness", Value: effectiveFreshness(&c.Cache.Freshness)},
 		}},
 		{Key: "network", Value: c.Network.effective()},
+		{Key: "audit_log", Value: c.AuditLog.effective()},
 		{Key: "log", Value: c.Log.effective()},
 		{Key: "reload", Value: c.Reload.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
@@ -137,6 +138,7 @@ func (l *Log) effective() yaml.MapSlice {
 		{Key: "level", Value: strings.ToLower(l.Level.String())},
 		{Key: "format", Value: format},
 		{Key: "access", Value: l.Access},
+		{Key: "slow", Value: formatDuration(l.Slow)},
 	}
 }
 

@@ -89,6 +89,7 @@ func readLog(s *section, l *Log) {
 		l.JSON = format == "json"
 	}
 	s.boolean("access", &l.Access)
+	s.duration("slow", &l.Slow, 0, time.Hour)
 }
 
 func readLevel(s *section, l *Log) {

@@ -107,5 +107,8 @@ func (b *Bucket) effectiveBounds() (items yaml.MapSlice) {
 	if limits := b.RateLimits.effective(); len(limits) > 0 {
 		items = append(items, yaml.MapItem{Key: "rate_limits", Value: limits})
 	}
+	if b.AuditReads {
+		items = append(items, yaml.MapItem{Key: "audit", Value: "reads"})
+	}
 	return items
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"rookery/audit"
 	"rookery/object"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 	// Log gets what went wrong on the node's side; AccessLog a line per request.
 	Log, AccessLog *slog.Logger
 	Metrics        *metrics.Set
+	// Audit gets every refused read, and all of those buckets that ask for it.
+	Audit *audit.Log
 	// BufferBytes bounds the memory in which bodies are copied in large pieces;
 	// beyond it the pieces are small. 0: no bound.
 	BufferBytes int64
@@ -52,6 +55,7 @@ type Core struct {
 	newRequestID   func() string
 	metrics        *metrics.Set
 	buffers        *buffers
+	audit          *audit.Log // nil for none
 }
 
 // New fails as SetPolicy does.
@@ -78,7 +82,7 @@ func New(o Options) (*Core, error) {
 	c := &Core{
 		reader: o.Reader, log: o.Log, accessLog: o.AccessLog,
 		meter: newMeter(o.Metrics), ready: o.Ready, health: o.Health, now: o.Now, newRequestID: o.NewRequestID,
-		metrics: o.Metrics, buffers: newBuffers(o.BufferBytes, o.Metrics),
+		metrics: o.Metrics, audit: o.Audit, buffers: newBuffers(o.BufferBytes, o.Metrics),
 	}
 	if err := c.SetPolicy(o.Policy); err != nil {
 		return nil, err
@@ -100,7 +104,7 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, slowAfter: p.slowAfter, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
 	r.client, a.remote, r.Secure = p.sender(r)
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
