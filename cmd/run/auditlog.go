@@ -10,6 +10,7 @@ import (
 
 // openAudit opens the audit log, which must be there before anybody can be refused.
 func (n *Node) openAudit(context.Context) error {
+	audit.Register(n.metrics)
 	if !n.cfg.AuditLog.Enabled {
 		return nil
 	}
