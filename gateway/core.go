@@ -11,6 +11,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"rookery/audit"
+	"rookery/auth"
 	"rookery/object"
 )
 
@@ -175,12 +176,17 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	case w.operation != readObject:
 		return c.answerBucket(ctx, r, bucket, &w, a)
 	}
-	q, err := parseQuestion(r, bucket, who, name, &w.parameters)
+	return c.answerObject(ctx, r, bucket, who, &w, a)
+}
+
+// answerObject asks the node for the object that a request which may have it wants.
+func (c *Core) answerObject(ctx context.Context, r *Request, b *route, who *auth.Identity, w *wanted, a *Answer) error {
+	q, err := parseQuestion(r, b, who, w.name, &w.parameters)
 	if err != nil {
 		return err
 	}
 	a.key, a.rangeHeader = q.key, q.rangeHeader
-	q.requestID, q.reader = a.requestID, p.reader
+	q.requestID, q.reader = a.requestID, w.reader
 	read := c.read
 	if q.key.Part != 0 {
 		read = c.readPart
