@@ -19,6 +19,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"rookery/audit"
 	"rookery/object"
 )
 
@@ -59,6 +60,9 @@ type Options struct {
 	// that is not possible.
 	Drain func()
 
+	// Audit gets every call of what wants a token; nil for none.
+	Audit *audit.Log
+
 	Now     func() time.Time // nil is time.Now
 	Log     *slog.Logger
 	Metrics *metrics.Set // nil: not counted where anybody could see it
@@ -95,6 +99,7 @@ func New(opts Options) http.Handler {
 		{path: "/admin/council/new", post: true, serve: h.found},
 		{path: "/admin/reload", post: true, serve: h.reload},
 		{path: "/admin/drain", post: true, serve: h.drain},
+		{path: profilesPath, serve: profiles},
 	}
 	return h
 }
@@ -149,8 +154,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
-	if !e.open && !h.admit(e, w, r) {
-		return
+	if !e.open {
+		c := &call{ResponseWriter: w, token: tokenNone}
+		defer h.record(c, r)
+		if !h.admit(e, c, r) {
+			return
+		}
+		w = c
 	}
 	if ok, methods := e.allows(r.Method); !ok {
 		w.Header().Set("Allow", methods)

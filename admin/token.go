@@ -25,7 +25,7 @@ func (g *guard) allows(token string) bool {
 
 // admit answers the request itself, and returns false, unless it carries the
 // admin token.
-func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) bool {
+func (h *handler) admit(e *endpoint, w *call, r *http.Request) bool {
 	guard := h.Settings().guard
 	if !guard.configured {
 		writeError(w, http.StatusForbidden, codeNotConfigured,
@@ -42,11 +42,13 @@ func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) boo
 		return false
 	}
 	if !guard.allows(token) {
+		w.token = tokenRefused
 		h.Log.Warn("admin token refused", "path", r.URL.Path, "remote", r.RemoteAddr)
 		e.challenge(w, `, error="invalid_token"`)
 		writeError(w, http.StatusUnauthorized, codeUnauthorized, "this is not the node's admin token")
 		return false
 	}
+	w.token = fingerprint(token)
 	return true
 }
 

@@ -76,7 +76,7 @@ func (f *File) Write(lines []byte) (int, error) {
 // prepare makes sure that the right file is open for so many bytes more.
 func (f *File) prepare(more int64) error {
 	if f.file != nil && f.moved() {
-		f.Close()
+		_ = f.Close() // whoever moved it has it
 	}
 	if f.file == nil {
 		if err := f.open(); err != nil {
@@ -108,7 +108,7 @@ const stamp = "20060102T150405.000000000Z"
 
 // rotate renames the file and begins a new one.
 func (f *File) rotate() error {
-	f.Close()
+	_ = f.Close() // what was written was told
 	at := f.o.Now().UTC()
 	name := f.o.Path + "." + at.Format(stamp)
 	for exists(name) {

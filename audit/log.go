@@ -54,6 +54,11 @@ type Log struct {
 	done chan struct{}
 }
 
+// Register makes the log's counters, so that they are there, at zero, without one.
+func Register(set *metrics.Set) (errors, lost *metrics.Counter) {
+	return set.GetOrCreateCounter("rookery_audit_errors_total"), set.GetOrCreateCounter("rookery_audit_lost_total")
+}
+
 // New starts a log. Close ends it.
 func New(o Options) *Log {
 	if o.Log == nil {
@@ -67,9 +72,8 @@ func New(o Options) *Log {
 	}
 	l := &Log{
 		o: o, room: make(chan struct{}), wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
-		errors: o.Metrics.GetOrCreateCounter("rookery_audit_errors_total"),
-		lost:   o.Metrics.GetOrCreateCounter("rookery_audit_lost_total"),
 	}
+	l.errors, l.lost = Register(o.Metrics)
 	go l.run()
 	return l
 }

@@ -39,6 +39,8 @@ type Rule interface {
 type Denied struct {
 	Reason string // one of a few short words: a label in metrics
 	Err    error  // what was wrong; may be nil; holds no secret
+	// Who is refused, where that was known: by a rule; nil otherwise.
+	Who *Identity
 }
 
 func (d *Denied) Error() string {
@@ -113,7 +115,9 @@ func (g *Guard) Authorize(ctx context.Context, r *Request) (*Identity, error) {
 	}
 	for _, rule := range g.rules {
 		if err := rule.Allow(ctx, r, who); err != nil {
-			return nil, denied(err)
+			d := *denied(err) // others may have the rule's own
+			d.Who = who
+			return nil, &d
 		}
 	}
 	return who, nil

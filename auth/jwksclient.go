@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"rookery/netguard"
 )
 
 // JWKS is where an issuer publishes its keys (RFC 7517 §5).
@@ -21,6 +23,8 @@ type JWKS struct {
 	// Keep is how long the last set is believed while no new one can be fetched.
 	Keep  time.Duration
 	Roots *x509.CertPool // who vouches for the server; nil: the system's
+	// AllowLinkLocal lets the server be at a link-local address.
+	AllowLinkLocal bool
 
 	fault http.RoundTripper // takes the network's place in tests
 }
@@ -32,7 +36,7 @@ func (j *JWKS) newClient() (*http.Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, errors.New("want a URL such as https://issuer.example.com/keys")
 	}
-	dialer := &net.Dialer{Timeout: fetchTimeout, Control: reachable}
+	dialer := &net.Dialer{Timeout: fetchTimeout, Control: netguard.Control(j.AllowLinkLocal)}
 	if u.Scheme == "http" {
 		dialer.Control = loopback
 	}
@@ -49,18 +53,6 @@ func (j *JWKS) newClient() (*http.Client, error) {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("a redirect, which is not followed") },
 	}, nil
-}
-
-// reachable refuses link-local addresses, where clouds answer with credentials.
-func reachable(_, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := to.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return fmt.Errorf("%s is no address to fetch keys from", ip)
-	}
-	return nil
 }
 
 // loopback is where plain http may go.

@@ -39,6 +39,7 @@ func readBucket(s *section, b *Bucket) {
 	readPrefix(s, b)
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
+	readAudit(s, b)
 	s.integer("max_concurrent_requests", &b.MaxConcurrentRequests, 1, mostPerSecond)
 	readRateLimits(s.section("rate_limits"), &b.RateLimits)
 	readCORS(s, b)

@@ -25,8 +25,10 @@ type Config struct {
 	Log     Log
 	Prices  Prices
 	Network Network
-	Reload  Reload
-	JWT     JWT
+	// AuditLog records who was let in and who was not.
+	AuditLog AuditLog
+	Reload   Reload
+	JWT      JWT
 }
 
 // Node says who this node is and where it keeps its data.
@@ -50,11 +52,11 @@ type Server struct {
 	// MaxConcurrentRequests bounds the requests of clients under way, and as many
 	// reads of other nodes.
 	MaxConcurrentRequests int
+	RateLimits            RateLimits
 	TLS                   *TLS // nil: HTTP/1.1 in clear
 	// TrustedProxies are believed whom they say a request is for.
 	TrustedProxies []netip.Prefix
 	IPFilter       IPFilter // for all buckets, beside their own
-	RateLimits     RateLimits
 }
 
 // Listen returns the host:port to listen on.
@@ -75,6 +77,9 @@ type Log struct {
 	Level  slog.Level
 	JSON   bool // JSON lines instead of text
 	Access bool // a line for each request of a client
+	// Slow requests, that take longer from their arrival to their last byte, get a
+	// line of their own; 0: none do.
+	Slow time.Duration
 }
 
 // Cache bounds what the node keeps, and for how long.
@@ -108,6 +113,8 @@ type Bucket struct {
 	// MaxConcurrentRequests bounds the bucket's share of the server's; 0 is all.
 	MaxConcurrentRequests int
 	RateLimits            RateLimits // beside the server's
+	// AuditReads: the audit log has every read, not only those that are refused.
+	AuditReads bool
 	// Identity is the name under which what is cached of the bucket is kept apart from
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string

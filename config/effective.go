@@ -34,6 +34,7 @@ func (c *Config) Effective() []byte {
 			{Key: "freshness", Value: effectiveFreshness(&c.Cache.Freshness)},
 		}},
 		{Key: "network", Value: c.Network.effective()},
+		{Key: "audit_log", Value: c.AuditLog.effective()},
 		{Key: "log", Value: c.Log.effective()},
 		{Key: "reload", Value: c.Reload.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
@@ -57,7 +58,6 @@ func (s *Server) effective() yaml.MapSlice {
 		{Key: "domain", Value: s.Domain},
 		{Key: "drain", Value: formatDuration(s.Drain)},
 		{Key: "max_concurrent_requests", Value: s.MaxConcurrentRequests},
-		{Key: "rate_limits", Value: orNil(s.RateLimits.effective())},
 	})
 	if s.TLS != nil {
 		section = append(section, yaml.MapItem{Key: "tls", Value: s.TLS.effective()})
@@ -67,6 +67,9 @@ func (s *Server) effective() yaml.MapSlice {
 	}
 	if filter := s.IPFilter.effective(); len(filter) > 0 {
 		section = append(section, yaml.MapItem{Key: "ip_filter", Value: filter})
+	}
+	if limits := s.RateLimits.effective(); len(limits) > 0 {
+		section = append(section, yaml.MapItem{Key: "rate_limits", Value: limits})
 	}
 	return section
 }
@@ -135,6 +138,7 @@ func (l *Log) effective() yaml.MapSlice {
 		{Key: "level", Value: strings.ToLower(l.Level.String())},
 		{Key: "format", Value: format},
 		{Key: "access", Value: l.Access},
+		{Key: "slow", Value: formatDuration(l.Slow)},
 	}
 }
 
@@ -156,10 +160,10 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 		if len(b.CORS) > 0 {
 			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
 		}
+		all[i] = append(all[i], b.effectiveBounds()...)
 		if filter := b.IPFilter.effective(); len(filter) > 0 {
 			all[i] = append(all[i], yaml.MapItem{Key: "ip_filter", Value: filter})
 		}
-		all[i] = append(all[i], b.effectiveBounds()...)
 	}
 	return all
 }

@@ -94,10 +94,13 @@ cache:
     ignore_origin: false
 network:
   allow_link_local: false
+audit_log:
+  enabled: false
 log:
   level: info
   format: text
   access: true
+  slow: 0s
 reload:
   watch: true
 prices:

@@ -64,6 +64,7 @@ func readConfig(root *section) *Config {
 	readLog(root.section("log"), &c.Log)
 	readPrices(root.section("prices"), &c.Prices)
 	readNetwork(root.section("network"), &c.Network)
+	readAuditLog(root.section("audit_log"), &c.AuditLog)
 	readReload(root.section("reload"), &c.Reload)
 	readCache(root.section("cache"), node, c)
 	readBounds(server, c)
@@ -73,6 +74,7 @@ func readConfig(root *section) *Config {
 	buckets := readBuckets(root, c)
 
 	checkRoutes(buckets, c)
+	failWithoutAuditLog(buckets, c)
 	listeners := []listener{{server, "port", c.Server.Listen()}, {admin, "port", c.Admin.Listen()}}
 	if !c.Cluster.Alone() {
 		listeners = append(listeners, listener{cluster, "bind", c.Cluster.Bind}, listener{cluster, "peer_bind", c.Cluster.PeerBind})

@@ -52,11 +52,11 @@ func readServer(s *section, srv *Server) {
 		}
 	}
 	s.duration("drain", &srv.Drain, 0, 10*time.Minute)
+	readRateLimits(s.section("rate_limits"), &srv.RateLimits)
+	readOldRateLimit(s.section("rate_limit"), s.section("rate_limits"), &srv.RateLimits)
 	srv.TLS = readTLS(s.section("tls"))
 	s.networks("trusted_proxies", &srv.TrustedProxies)
 	readIPFilter(s.section("ip_filter"), &srv.IPFilter)
-	readRateLimits(s.section("rate_limits"), &srv.RateLimits)
-	readOldRateLimit(s.section("rate_limit"), s.section("rate_limits"), &srv.RateLimits)
 	readOldServer(s)
 }
 
@@ -89,6 +89,7 @@ func readLog(s *section, l *Log) {
 		l.JSON = format == "json"
 	}
 	s.boolean("access", &l.Access)
+	s.duration("slow", &l.Slow, 0, time.Hour)
 }
 
 func readLevel(s *section, l *Log) {

@@ -99,14 +99,6 @@ func (l *RateLimit) effective() (section yaml.MapSlice) {
 	return section
 }
 
-// orNil makes an empty section one that compact leaves out.
-func orNil(s yaml.MapSlice) any {
-	if len(s) == 0 {
-		return ""
-	}
-	return s
-}
-
 // effectiveBounds are the bounds of a bucket that are set.
 func (b *Bucket) effectiveBounds() (items yaml.MapSlice) {
 	if b.MaxConcurrentRequests > 0 {
@@ -114,6 +106,9 @@ func (b *Bucket) effectiveBounds() (items yaml.MapSlice) {
 	}
 	if limits := b.RateLimits.effective(); len(limits) > 0 {
 		items = append(items, yaml.MapItem{Key: "rate_limits", Value: limits})
+	}
+	if b.AuditReads {
+		items = append(items, yaml.MapItem{Key: "audit", Value: "reads"})
 	}
 	return items
 }

@@ -46,10 +46,12 @@ var reloadable = map[string]bool{
 	"Log.Level":                    true,
 	"Log.JSON":                     false,
 	"Log.Access":                   true,
+	"Log.Slow":                     true,
 	"JWT":                          true,
 	"Prices":                       true,
 	"Reload":                       false,
 	"Network":                      false,
+	"AuditLog":                     false,
 }
 
 // Compare returns the keys in which two configurations differ: those that a reload may

@@ -13,15 +13,10 @@ func readOld(root *section, c *Config) {
 	logging.notBeside("level", root.section("log"), "level")
 	readLevel(logging, &c.Log)
 	root.refuseUnlessOff("image_optimization", notYet)
-	root.refuseUnlessOff("audit_log", notYet)
 	root.instead("metrics", "admin.address and admin.port: /metrics is on the admin listener")
 	root.instead("claims_verification", "jwt.claims")
 	root.instead("auth", "jwt, and auth.enabled in each bucket")
-
-	watch := root.section("observability")
-	watch.refuseUnlessOff("tracing", notYet)
-	watch.refuseUnlessOff("request_logging", "is not a key of Rookery: use log.access")
-	watch.refuseUnlessOff("slow_query", notYet)
+	readOldObservability(root.section("observability"), root.section("log"), &c.Log)
 }
 
 func readOldServer(s *section) {

@@ -18,6 +18,10 @@ func (c *Core) finish(ctx context.Context, a *Answer, sent int64, err error) {
 	if err != nil {
 		c.aborted(ctx, a, sent, err)
 	}
+	c.recordRead(a, sent)
+	if a.slowAfter > 0 && took > a.slowAfter {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "slow request", a.line(sent, took)...)
+	}
 	level := slog.LevelInfo
 	if a.probe {
 		level = slog.LevelDebug // a load balancer asks every second

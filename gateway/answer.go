@@ -35,8 +35,10 @@ type Answer struct {
 	key                                                     object.Key
 
 	toll        toll
-	shed        bool // too many are under way
-	probe       bool // of a load balancer, on /health or /ready
+	audited     *audited
+	slowAfter   time.Duration // 0: nothing is slow
+	shed        bool          // too many are under way
+	probe       bool          // of a load balancer, on /health or /ready
 	overrides   []object.Field
 	cors        []object.Field // what pages of other origins may do with it
 	checksums   bool           // the client has asked for them

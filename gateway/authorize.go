@@ -5,17 +5,26 @@ import (
 	"errors"
 	"net/netip"
 
+	"rookery/audit"
 	"rookery/auth"
 )
 
 // authorize asks the bucket's guard. Whatever it holds against the request, the
 // client reads the same.
-func (c *Core) authorize(ctx context.Context, r *Request, b *route, w *wanted) (*auth.Identity, error) {
+func (c *Core) authorize(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) (*auth.Identity, error) {
 	who, err := b.Guard.Authorize(ctx, r.authRequest(b, w.action, w.name))
 	var denied *auth.Denied
 	if errors.As(err, &denied) {
 		b.denied(denied.Reason)
+		e := audit.Entry{Bucket: b.bucket, Action: w.action.String(), Key: w.name, Version: w.version, Reason: denied.Reason}
+		if denied.Who != nil {
+			e.Scheme, e.Issuer, e.Subject = denied.Who.Scheme, denied.Who.Issuer, denied.Who.Subject
+		}
+		c.recordDenied(a, r, e)
 		return nil, accessDenied
+	}
+	if b.AuditReads && c.audit != nil && err == nil {
+		a.audited = &audited{action: w.action, name: w.name, who: who}
 	}
 	return who, err
 }
@@ -28,13 +37,26 @@ func (r *Request) authRequest(b *route, action auth.Action, name string) *auth.R
 	}
 }
 
-// admitAddress refuses, whatever the request is for, who comes from where nobody may.
-func (c *Core) admitAddress(ctx context.Context, p *policy, r *Request) error {
+// admit refuses, whatever the request is for, who comes from where nobody may, and who
+// comes too often.
+func (c *Core) admit(ctx context.Context, p *policy, r *Request, a *Answer) error {
 	if p.addresses.Allow(ctx, &auth.Request{Remote: r.client}, nil) != nil {
 		c.meter.unrouted.denied(auth.WrongAddress)
+		c.recordDenied(a, r, audit.Entry{Path: a.resource, Reason: auth.WrongAddress})
 		return accessDenied
 	}
-	return nil
+	a.toll.node, a.toll.from = p.limiter, r.client
+	return c.tooMany("", p.limiter.Arrive(a.started, r.client))
+}
+
+// enter lets the bucket's guard judge a request, and then counts it as that of who it
+// says that it is.
+func (c *Core) enter(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) (*auth.Identity, error) {
+	who, err := c.authorize(ctx, r, b, w, a)
+	if err != nil {
+		return nil, err
+	}
+	return who, c.identified(a, who)
 }
 
 // addressOf reads the address of a connection's other end; the zero Addr if it has

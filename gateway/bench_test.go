@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rookery/gateway"
+	"rookery/limit"
 	"rookery/object"
 )
 
@@ -102,4 +103,29 @@ func BenchmarkHitEngine(b *testing.B) {
 			handler.ServeHTTP(w, r)
 		}
 	})
+}
+
+// BenchmarkHitLimited is a hit of 4 KiB through the core without limits and with all
+// that can be asked of an anonymous client.
+func BenchmarkHitLimited(b *testing.B) {
+	most := limit.Rate{Requests: 1_000_000_000, Bytes: 1 << 50}
+	all := limit.Rates{Total: most, PerAddress: most, PerSubject: most}
+	for name, rates := range map[string]limit.Rates{"off": {}, "on": all} {
+		b.Run(name, func(b *testing.B) {
+			node := &hotNode{body: make([]byte, 4<<10), info: object.Info{Size: 4 << 10, ETag: `"e"`, LastModified: modified, Validated: time.Now()}}
+			core, err := gateway.New(gateway.Options{Reader: node, Policy: gateway.Policy{
+				Rates: rates, Routes: []gateway.Route{{Bucket: "public", PathPrefix: "/public", Rates: rates}},
+			}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := gateway.Request{Method: "GET", Target: "/public/a/b/c.png", Host: "localhost", Header: http.Header{}, Remote: "192.0.2.1:5000"}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := core.Serve(b.Context(), &r).Send(b.Context(), io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

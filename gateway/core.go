@@ -10,6 +10,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"rookery/audit"
+	"rookery/auth"
 	"rookery/object"
 )
 
@@ -30,6 +32,8 @@ type Options struct {
 	// Log gets what went wrong on the node's side; AccessLog a line per request.
 	Log, AccessLog *slog.Logger
 	Metrics        *metrics.Set
+	// Audit gets every refused read, and all of those buckets that ask for it.
+	Audit *audit.Log
 	// BufferBytes bounds the memory in which bodies are copied in large pieces;
 	// beyond it the pieces are small. 0: no bound.
 	BufferBytes int64
@@ -52,6 +56,7 @@ type Core struct {
 	newRequestID   func() string
 	metrics        *metrics.Set
 	buffers        *buffers
+	audit          *audit.Log // nil for none
 }
 
 // New fails as SetPolicy does.
@@ -78,7 +83,7 @@ func New(o Options) (*Core, error) {
 	c := &Core{
 		reader: o.Reader, log: o.Log, accessLog: o.AccessLog,
 		meter: newMeter(o.Metrics), ready: o.Ready, health: o.Health, now: o.Now, newRequestID: o.NewRequestID,
-		metrics: o.Metrics, buffers: newBuffers(o.BufferBytes, o.Metrics),
+		metrics: o.Metrics, audit: o.Audit, buffers: newBuffers(o.BufferBytes, o.Metrics),
 	}
 	if err := c.SetPolicy(o.Policy); err != nil {
 		return nil, err
@@ -100,7 +105,7 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, slowAfter: p.slowAfter, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
 	r.client, a.remote, r.Secure = p.sender(r)
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
@@ -137,11 +142,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
-	a.toll.from = r.client
-	if err := c.admitAddress(ctx, p, r); err != nil {
-		return err
-	}
-	if err := c.admitToNode(p, a); err != nil {
+	if err := c.admit(ctx, p, r, a); err != nil {
 		return err
 	}
 	switch {
@@ -166,7 +167,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	a.cors = bucket.corsFields(r)
 	w := understand(r.Method, bucket, name, t.query)
 	w.reader = p.reader
-	who, err := c.admit(ctx, r, bucket, &w, a)
+	who, err := c.enter(ctx, r, bucket, &w, a)
 	switch {
 	case err != nil:
 		return err
@@ -175,12 +176,17 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	case w.operation != readObject:
 		return c.answerBucket(ctx, r, bucket, &w, a)
 	}
-	q, err := parseQuestion(r, bucket, who, name, &w.parameters)
+	return c.answerObject(ctx, r, bucket, who, &w, a)
+}
+
+// answerObject asks the node for the object that a request which may have it wants.
+func (c *Core) answerObject(ctx context.Context, r *Request, b *route, who *auth.Identity, w *wanted, a *Answer) error {
+	q, err := parseQuestion(r, b, who, w.name, &w.parameters)
 	if err != nil {
 		return err
 	}
 	a.key, a.rangeHeader = q.key, q.rangeHeader
-	q.requestID, q.reader = a.requestID, p.reader
+	q.requestID, q.reader = a.requestID, w.reader
 	read := c.read
 	if q.key.Part != 0 {
 		read = c.readPart

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -56,22 +55,6 @@ type toll struct {
 	from         netip.Addr
 	who          limit.Who
 	owed         int64 // bytes that were charged
-}
-
-// admitToNode counts a request before anything is known of it but where it comes from.
-func (c *Core) admitToNode(p *policy, a *Answer) error {
-	a.toll.node = p.limiter
-	return c.tooMany("", p.limiter.Arrive(a.started, a.toll.from))
-}
-
-// admit lets the bucket's guard judge a request, and then counts it as that of who it
-// says that it is.
-func (c *Core) admit(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) (*auth.Identity, error) {
-	who, err := c.authorize(ctx, r, b, w)
-	if err != nil {
-		return nil, err
-	}
-	return who, c.identified(a, who)
 }
 
 // admitToBucket counts a request once its bucket is known, before it is authorised.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"rookery/auth"
 	"rookery/limit"
@@ -22,12 +23,15 @@ type Policy struct {
 	// MaxRequests bounds the requests under way; further ones are answered with
 	// 503 at once. Probes are always answered. 0: no bound.
 	MaxRequests int
+	// SlowAfter is how long a request may take until the log has a warning of it; 0
+	// for ever.
+	SlowAfter time.Duration
+	// Rates are what clients may ask of the node; probes may always.
+	Rates limit.Rates
 	// TrustedProxies are believed whom they say a request is for.
 	TrustedProxies *auth.Networks
 	// Addresses is asked of every request but probes; nil lets all in.
 	Addresses *auth.Addresses
-	// Rates are what clients may ask of the node; probes may always.
-	Rates limit.Rates
 }
 
 // Route is how clients reach one bucket, who may, and what they may do. Besides its
@@ -45,6 +49,8 @@ type Route struct {
 	Guard *auth.Guard
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
 	ClientCacheControl bool
+	// AuditReads: the audit log gets every read, not only those that are refused.
+	AuditReads bool
 	// MaxRequests bounds the bucket's requests under way, as Policy.MaxRequests does.
 	MaxRequests int
 	// Rates are what clients may ask of the bucket, beside the node's.
@@ -59,10 +65,11 @@ type policy struct {
 	reader      Reader
 	accessLog   *slog.Logger // nil for none
 	maxRequests int64
-	trusted     *auth.Networks
-	addresses   *auth.Addresses
+	slowAfter   time.Duration
 	limiter     *limit.Limiter
 	limits      map[string]limited
+	trusted     *auth.Networks
+	addresses   *auth.Addresses
 }
 
 // Prepared is a Policy that can be put into use.
@@ -92,7 +99,10 @@ func (c *Core) Prepare(p Policy) (Prepared, error) {
 	for _, r := range routes.byHost {
 		r.limited = limits[r.Bucket]
 	}
-	made := &policy{routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), limiter: limits[""].limiter, limits: limits, trusted: p.TrustedProxies, addresses: p.Addresses}
+	made := &policy{
+		routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), trusted: p.TrustedProxies, addresses: p.Addresses,
+		limiter: limits[""].limiter, limits: limits, slowAfter: p.SlowAfter,
+	}
 	if made.reader == nil {
 		made.reader = c.reader
 	}

@@ -47,7 +47,7 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	debug.SetMemoryLimit(cfg.Cache.MemoryBytes + beyondCache)
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
-	n, err := run.Start(ctx, cfg, run.Options{Version: readBuild().Version, Log: log, Level: level, Load: load, Drain: drain})
+	n, err := run.Start(ctx, cfg, run.Options{Version: readBuild().Version, Stderr: p.stderr, Log: log, Level: level, Load: load, Drain: drain})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (n *Node) openJWT(ctx context.Context, cfg *config.Config) (*auth.JWT, erro
 		o.Sources = append(o.Sources, auth.Source{Type: sourceTypes[s.Type], Name: s.Name, Prefix: s.Prefix})
 	}
 	for i := range cfg.JWT.Issuers {
-		issuer, err := issuerOf(&cfg.JWT.Issuers[i])
+		issuer, err := issuerOf(&cfg.JWT.Issuers[i], cfg.Network.AllowLinkLocal)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ var sourceTypes = map[string]auth.SourceType{
 	"bearer": auth.Bearer, "header": auth.InHeader, "query": auth.InQuery, "cookie": auth.InCookie,
 }
 
-func issuerOf(c *config.Issuer) (auth.Issuer, error) {
+func issuerOf(c *config.Issuer, allowLinkLocal bool) (auth.Issuer, error) {
 	issuer := auth.Issuer{
 		Name: c.Name, Algorithms: c.Algorithms, Audience: c.Audience, ExpiryOptional: !c.RequireExpiry, Leeway: c.Leeway,
 	}
@@ -66,7 +66,7 @@ func issuerOf(c *config.Issuer) (auth.Issuer, error) {
 	if c.JWKS == nil {
 		return issuer, nil
 	}
-	issuer.JWKS = &auth.JWKS{URL: c.JWKS.URL, Refresh: c.JWKS.Refresh, Keep: c.JWKS.Keep}
+	issuer.JWKS = &auth.JWKS{URL: c.JWKS.URL, Refresh: c.JWKS.Refresh, Keep: c.JWKS.Keep, AllowLinkLocal: allowLinkLocal}
 	if c.JWKS.CA != "" {
 		text, err := readPEM(c.JWKS.CA)
 		if err != nil {

@@ -18,9 +18,10 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		return gateway.Policy{}, fmt.Errorf("jwt: %w", err)
 	}
 	p := gateway.Policy{
-		Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, Rates: rates(&cfg.Server.RateLimits), NoAccessLog: !cfg.Log.Access,
+		Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access,
 		TrustedProxies: auth.NewNetworks(cfg.Server.TrustedProxies),
 		Addresses:      auth.NewAddresses(cfg.Server.IPFilter.Allow, cfg.Server.IPFilter.Block),
+		Rates:          rates(&cfg.Server.RateLimits), SlowAfter: cfg.Log.Slow,
 	}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
@@ -33,7 +34,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		}
 		p.Routes = append(p.Routes, gateway.Route{
 			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
-			MaxRequests: b.MaxConcurrentRequests, Rates: rates(&b.RateLimits), CORS: corsOf(b.CORS),
+			AuditReads: b.AuditReads, MaxRequests: b.MaxConcurrentRequests, Rates: rates(&b.RateLimits), CORS: corsOf(b.CORS),
 		})
 	}
 	return p, nil

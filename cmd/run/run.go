@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"rookery/admin"
+	"rookery/audit"
 	"rookery/auth"
 	"rookery/cluster"
 	"rookery/config"
@@ -34,7 +36,9 @@ import (
 // Options are what a configuration file does not say.
 type Options struct {
 	Version string // of the program
-	Log     *slog.Logger
+	// Stderr takes the audit log where the configuration says so; nil is none.
+	Stderr io.Writer
+	Log    *slog.Logger
 	// Load reads the configuration anew, for a reload; nil where that is not possible.
 	Load func() (*config.Config, []config.Warning, error)
 	// Level is that of Log, which a reload sets; nil where it stays.
@@ -66,7 +70,8 @@ type Node struct {
 	members members
 	bench   bench
 	cluster *cluster.Cluster
-	tokens  *auth.JWT // the last that was made; whoever makes a policy has it alone
+	audit   *audit.Log // nil where none is kept
+	tokens  *auth.JWT  // the last that was made; whoever makes a policy has it alone
 
 	public, operators         net.Listener
 	publicServer, adminServer *http.Server
@@ -104,7 +109,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	n.ring.Store(ring.Build(nil))
 	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), o.fingerprint), func() float64 { return 1 })
 	steps := []func(context.Context) error{
-		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady, n.openReloads,
+		n.openAudit, n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady, n.openReloads,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -248,7 +253,7 @@ func (n *Node) servePublic(context.Context) error {
 	}
 	o := gateway.Options{
 		Reader: n.node, Policy: policy,
-		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, AccessLog: n.log, Metrics: n.metrics, Ready: n.Ready,
+		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, AccessLog: n.log, Metrics: n.metrics, Ready: n.Ready, Audit: n.audit,
 	}
 	if n.core, err = gateway.New(o); err != nil {
 		return err

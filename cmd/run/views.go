@@ -17,7 +17,7 @@ func (n *Node) adminOptions() admin.Options {
 		Settings: func() *admin.Settings { return n.now().admin }, Reload: n.tryReload,
 		Health: n.health, Ready: n.readiness, WriteMetrics: n.writeMetrics, Cluster: n.clusterView,
 		Owners: func(key object.Key, extent int64) []string { return n.ring.Load().Owners(key, extent) },
-		Stats:  n.stats, Held: n.held, Log: n.log, Metrics: n.metrics,
+		Stats:  n.stats, Held: n.held, Log: n.log, Metrics: n.metrics, Audit: n.audit,
 		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Drain: n.options.Drain,
 	}
 }
