@@ -29,7 +29,7 @@ func (f handlerFunc) OpenLocal(ctx context.Context, ask *object.Ask) (*object.An
 
 func identity(t testing.TB, node string) *Identity {
 	t.Helper()
-	id, err := DeriveIdentity(testKey, node, time.Now)
+	id, err := DeriveIdentity([][]byte{testKey}, "", node, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
