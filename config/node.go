@@ -68,16 +68,6 @@ func readBounds(s *section, c *Config) {
 	s.integer("max_concurrent_requests", &c.Server.MaxConcurrentRequests, 1, int(c.Cache.MemoryBytes/leastMemoryPerRequest))
 }
 
-func readAdmin(s *section, a *Admin) {
-	s.host("address", &a.Address)
-	s.integer("port", &a.Port, 1, maxPort)
-	if s.secret("token", &a.Token) && strings.ContainsFunc(string(a.Token), notToken) {
-		s.fail("token", "want visible ASCII characters without spaces: it travels in a header")
-	}
-}
-
-func notToken(r rune) bool { return r <= ' ' || r > '~' }
-
 func readLog(s *section, l *Log) {
 	readLevel(s, l)
 	if format, ok := s.choice("format", "text", "json"); ok {

@@ -40,7 +40,8 @@ type Options struct {
 	// Loopback tunes gossip for nodes that are all on one machine.
 	Loopback bool
 
-	fingerprint string // of the ring's scheme; tests pretend to another
+	fingerprint string        // of the ring's scheme; tests pretend to another
+	filesEvery  time.Duration // tests: another filesEvery
 }
 
 // Node is one running node.
@@ -57,6 +58,7 @@ type Node struct {
 	node    *node.Node
 	client  *peer.Client   // nil for a node alone
 	self    *peer.Identity // nil for a node alone
+	proofs  proofs
 	members members
 	bench   bench
 	cluster *cluster.Cluster
@@ -105,9 +107,12 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 func Check(ctx context.Context, cfg *config.Config) error {
 	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet(), origins: make(map[string]*origin.Origin)}
 	if !cfg.Cluster.Alone() {
-		if _, err := n.identity(); err != nil {
+		if err := n.openIdentity(); err != nil {
 			return err
 		}
+	}
+	if _, err := n.openAdminTLS(); err != nil {
+		return err
 	}
 	return errors.Join(n.openOrigins(ctx), n.Close(ctx))
 }
@@ -260,6 +265,9 @@ func (n *Node) servePublic(ctx context.Context) error {
 }
 
 func (n *Node) serveAdmin(context.Context) error {
+	if err := n.secureAdmin(); err != nil {
+		return err
+	}
 	h := admin.New(n.adminOptions())
 	n.adminServer = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 	n.serve("operators", n.adminServer, n.operators)
