@@ -28,6 +28,12 @@ type Options struct {
 	// Token is the bearer token of everything under /admin/. Without one these
 	// paths answer 403 and say how to configure it.
 	Token string
+	// Operators gives those whose tokens open these paths as well, as they are now; nil
+	// where there are none, and it may return nil.
+	Operators func() Operators
+	// Audit is told of each call of a path under /admin/ when it has been answered,
+	// whoever it came from; nil: nobody is. It must not block.
+	Audit func(Call)
 	// Buckets names the configured buckets; other names are refused.
 	Buckets []string
 
@@ -139,13 +145,33 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	writeError(w, http.StatusNotFound, codeNotFound, "no such path on the admin listener: "+r.URL.Path)
+	nowhere := func(w http.ResponseWriter) string {
+		writeError(w, http.StatusNotFound, codeNotFound, "no such path on the admin listener: "+r.URL.Path)
+		return ""
+	}
+	if !strings.HasPrefix(r.URL.Path, "/admin/") {
+		nowhere(w)
+		return
+	}
+	h.audited(w, r, nowhere)
 }
 
 func (h *handler) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
-	if !e.open && !h.admit(e, w, r) {
+	if e.open {
+		e.answer(w, r)
 		return
 	}
+	h.audited(w, r, func(w http.ResponseWriter) (who string) {
+		who, ok := h.admit(e, w, r)
+		if ok {
+			e.answer(w, r)
+		}
+		return who
+	})
+}
+
+// answer answers whoever has been let in.
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) {
 	if ok, methods := e.allows(r.Method); !ok {
 		w.Header().Set("Allow", methods)
 		writeError(w, http.StatusMethodNotAllowed, codeMethodNotAllowed,
