@@ -29,8 +29,8 @@ func (g *guard) allows(token string) bool {
 // admit returns who may go on. It answers the request itself, and is not ok, unless that
 // brings the admin token, or an operator's own.
 func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) (who string, ok bool) {
-	operators := h.operators()
-	if !h.guard.configured && operators == nil {
+	guard, operators := h.Settings().guard, h.operators()
+	if !guard.configured && operators == nil {
 		writeError(w, http.StatusForbidden, codeNotConfigured,
 			"the admin API is closed: no token is configured; set admin.token (or jwt.admin_claims) in the node's configuration and send it as \"Authorization: Bearer <token>\"")
 		return "", false
@@ -44,7 +44,7 @@ func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) (wh
 		writeError(w, http.StatusUnauthorized, codeUnauthorized, "send the admin token as \"Authorization: Bearer <token>\"")
 		return "", false
 	}
-	if h.guard.allows(token) {
+	if guard.allows(token) {
 		return withToken, true
 	}
 	err := errNotTheToken

@@ -54,7 +54,7 @@ func knownKeys(t *testing.T) map[string]bool {
 	keys := map[string]bool{}
 	for _, cache := range []string{"{}", "{memory: {}, disk: {}}"} {
 		doc := &document{getenv: environment(), hostname: thisHost}
-		readConfig(doc.open([]byte("jwt: {}\nbuckets: [{s3: {replicas: [{}]}}]\ncache: " + cache)))
+		readConfig(doc.open([]byte("jwt: {}\nbuckets: [{s3: {replicas: [{}]}, cors: [{}]}]\ncache: " + cache)))
 		asked := map[string]bool{}
 		for _, s := range doc.sections {
 			for _, key := range s.known {
@@ -197,7 +197,7 @@ func fileWith(t *testing.T, keys, values []string) []byte {
 }
 
 // inner returns the section under a name, and makes it where it is missing. A
-// name that ends with [] is a list, and its one element is a replica.
+// name that ends with [] is a list, and its one element has what such one must have.
 func inner(section map[string]any, name string) map[string]any {
 	name, isList := strings.CutSuffix(name, "[]")
 	switch child := section[name].(type) {
@@ -209,7 +209,10 @@ func inner(section map[string]any, name string) map[string]any {
 	child := map[string]any{}
 	section[name] = child
 	if isList {
-		child["name"], child["bucket"] = "r", "rb"
+		maps.Copy(child, map[string]map[string]any{
+			"replicas": {"name": "r", "bucket": "rb"},
+			"cors":     {"allowed_origins": "*", "allowed_methods": "GET"},
+		}[name])
 		section[name] = []any{child}
 	}
 	return child

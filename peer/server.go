@@ -73,10 +73,12 @@ type Server struct {
 	refusals *refusals
 	buffers  *buffers
 	answers  atomic.Int64 // under way
-	figures  *figures
-	full     *metrics.Counter
-	shed     *metrics.Counter
-	dropped  *metrics.Counter
+	// The bounds of ServerOptions, as Bound last set them.
+	maxConns, maxAnswers atomic.Int64
+	figures              *figures
+	full                 *metrics.Counter
+	shed                 *metrics.Counter
+	dropped              *metrics.Counter
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -113,6 +115,7 @@ func Serve(o ServerOptions) *Server {
 		sessions: make(map[*session]struct{}),
 		shaking:  list.New(),
 	}
+	s.Bound(o.MaxConns, o.MaxAnswers)
 	s.figures = newFigures(o.Metrics, "server", func() float64 { return float64(s.size()) })
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.drain = sync.OnceFunc(func() {
@@ -125,6 +128,12 @@ func Serve(o ServerOptions) *Server {
 
 // Addr returns the listener's address.
 func (s *Server) Addr() net.Addr { return s.opts.Listener.Addr() }
+
+// Bound replaces MaxConns and MaxAnswers. What is under way goes on.
+func (s *Server) Bound(conns, answers int) {
+	s.maxConns.Store(int64(conns))
+	s.maxAnswers.Store(int64(answers))
+}
 
 // Shutdown accepts no more connections and no more asks, and returns when the
 // answers under way are complete. If ctx ends first it cuts them short, still
@@ -211,7 +220,7 @@ func (s *Server) wait(d time.Duration) bool {
 func (s *Server) admit(one *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.nodes >= s.opts.MaxConns || s.ctx.Err() != nil {
+	if s.nodes >= int(s.maxConns.Load()) || s.ctx.Err() != nil {
 		return false
 	}
 	s.sessions[one] = struct{}{}
@@ -231,7 +240,7 @@ func (s *Server) known(session *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shaking.Remove(session.shaking)
-	if s.nodes >= s.opts.MaxConns {
+	if s.nodes >= int(s.maxConns.Load()) {
 		s.full.Inc()
 		return false
 	}

@@ -12,7 +12,7 @@ import (
 // policyOf turns a configuration into what the gateway needs of it. What it starts
 // (to fetch keys, say) ends with ctx.
 func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy, error) {
-	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests}
+	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
 		guard, err := n.guardOf(ctx, cfg, b)
@@ -20,7 +20,8 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 			return gateway.Policy{}, fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
 		p.Routes = append(p.Routes, gateway.Route{
-			Bucket: b.Name, PathPrefix: b.PathPrefix, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			CORS: corsOf(b.CORS),
 		})
 	}
 	return p, nil
@@ -29,4 +30,12 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 // guardOf makes the guard of one bucket; nil for one that everybody may read.
 func (n *Node) guardOf(_ context.Context, _ *config.Config, _ *config.Bucket) (*auth.Guard, error) {
 	return nil, nil
+}
+
+func corsOf(rules []config.CORSRule) []gateway.CORSRule {
+	all := make([]gateway.CORSRule, len(rules))
+	for i, r := range rules {
+		all[i] = gateway.CORSRule(r)
+	}
+	return all
 }
