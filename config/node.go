@@ -12,6 +12,9 @@ import (
 // an address that is looked up through gossip.
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 
+// IsNodeName reports whether a node may be called so.
+func IsNodeName(name string) bool { return nodeName.MatchString(name) }
+
 const nodeNameRule = "want 1 to 63 letters, digits, dots, dashes or underscores, a letter or digit at both ends"
 
 func readNode(s *section, n *Node) {
