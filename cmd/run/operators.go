@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"rookery/admin"
 	"rookery/certs"
 )
 
@@ -21,10 +22,19 @@ func (n *Node) openAdminTLS() (*certs.Followed[*certs.Material], error) {
 	return followed, nil
 }
 
+// operatorTokens are those that open the admin API beside its own token, as the
+// configuration in use has them.
+func (n *Node) operatorTokens() admin.Operators {
+	if o := n.now().operators; o != nil {
+		return o
+	}
+	return nil
+}
+
 // secureAdmin makes the operators' listener speak TLS if it is configured to.
 func (n *Node) secureAdmin() error {
-	if n.cfg.Admin.Token == "" && n.cfg.Admin.Exposed() {
-		n.log.Warn("the operators' listener may be reached from other machines: they may read metrics and readiness; without admin.token nobody may do more",
+	if n.cfg.Admin.Token == "" && len(n.cfg.JWT.AdminClaims) == 0 && n.cfg.Admin.Exposed() {
+		n.log.Warn("other machines may reach the operators' listener and read its metrics; without admin.token or jwt.admin_claims nobody may do more",
 			"address", n.operators.Addr().String())
 	}
 	followed, err := n.openAdminTLS()

@@ -9,26 +9,30 @@ import (
 	"rookery/gateway"
 )
 
-// policyOf turns a configuration into what the gateway needs of it. What it starts
-// (to fetch keys, say) ends with ctx.
-func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy, error) {
+// policyOf turns a configuration into what the gateway needs of it, and whose tokens are
+// operators'. What it starts (to fetch keys, say) ends with ctx.
+func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy, *auth.Operators, error) {
 	tokens, err := n.openJWT(ctx, cfg)
 	if err != nil {
-		return gateway.Policy{}, fmt.Errorf("jwt: %w", err)
+		return gateway.Policy{}, nil, fmt.Errorf("jwt: %w", err)
+	}
+	claims, err := conditionsOf(cfg.JWT.AdminClaims)
+	if err != nil {
+		return gateway.Policy{}, nil, fmt.Errorf("jwt.admin_claims: %w", err)
 	}
 	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
 		guard, err := guardOf(tokens, cfg, b)
 		if err != nil {
-			return gateway.Policy{}, fmt.Errorf("bucket %s: %w", b.Name, err)
+			return gateway.Policy{}, nil, fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
 		p.Routes = append(p.Routes, gateway.Route{
 			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
 			CORS: corsOf(b.CORS),
 		})
 	}
-	return p, nil
+	return p, auth.NewOperators(tokens, claims), nil
 }
 
 // guardOf makes the guard of one bucket; nil for one that everybody may read.

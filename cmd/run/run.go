@@ -132,7 +132,7 @@ func Check(ctx context.Context, cfg *config.Config) error {
 	}
 	over, end := context.WithCancel(ctx)
 	end()
-	_, err := n.policyOf(over, cfg)
+	_, _, err := n.policyOf(over, cfg)
 	return errors.Join(err, n.openOrigins(ctx), n.Close(ctx))
 }
 
