@@ -3,6 +3,7 @@ package run_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,9 @@ import (
 	"rookery/cmd/run"
 	"rookery/config"
 	"rookery/internal/s3test"
+	"rookery/object"
+	"rookery/peer"
+	"rookery/ring"
 )
 
 // keyLines is the text of a file of gossip keys, each told by a letter.
@@ -292,4 +296,47 @@ func TestClustersOfTwoLabelsStayApart(t *testing.T) {
 	if told := prod.logged(0, "gossip refused: it has another cluster.label than this node", nil); len(told) != 1 {
 		t.Errorf("the log tells %v", told)
 	}
+}
+
+// TestAForgottenMemberIsRefused, with a certificate that is good: gossip has lost it and
+// the council forgotten it. Nor is a name let in that was never a member's.
+func TestAForgottenMemberIsRefused(t *testing.T) {
+	c := newCluster(t, 3, func(_ *config.Config, o *run.Options) { o.Loopback = true })
+	var seen admin.Cluster
+	c.operators(0, "/admin/cluster", &seen)
+	refused := func(name string) bool {
+		id, err := peer.DeriveIdentity([][]byte{bytes.Repeat([]byte{7}, 32)}, "", name, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := peer.NewClient(peer.ClientOptions{
+			Self: name, Identity: id, Fingerprint: ring.Fingerprint(),
+			Resolve: func(string) (string, bool) { return seen.Members[0].PeerAddress, true },
+		})
+		defer client.Close()
+		_, err = client.Open(t.Context(), "rook-0", &object.Ask{Key: object.Key{Bucket: "no such", Name: "o"}, HeadOnly: true})
+		if stranger := strings.Contains(err.Error(), "not_a_member"); stranger || errors.Is(err, object.ErrUnknownBucket) {
+			return stranger
+		}
+		t.Fatal(err)
+		return false
+	}
+	if refused("rook-2") || !refused("rook-7") {
+		t.Fatal("members are let in, and nobody else")
+	}
+	if err := c.nodes[2].Crash(); err != nil {
+		t.Error(err)
+	}
+	c.nodes[2] = nil
+	until(t, "gossip loses it", func() bool {
+		c.operators(0, "/admin/cluster", &seen)
+		return len(seen.Members) == 3 && seen.Members[2].State == "failed"
+	})
+	if refused("rook-2") {
+		t.Error("a member that was lost a moment ago is refused")
+	}
+	if status := c.post(0, "/admin/forget", `{"name": "rook-2"}`, nil); status != 200 {
+		t.Fatalf("forget: %d", status)
+	}
+	until(t, "it is refused", func() bool { return refused("rook-2") })
 }
