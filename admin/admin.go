@@ -151,9 +151,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	nowhere := func(w http.ResponseWriter) string {
+	nowhere := func(w http.ResponseWriter) caller {
 		writeError(w, http.StatusNotFound, codeNotFound, "no such path on the admin listener: "+r.URL.Path)
-		return ""
+		return caller{token: NoToken}
 	}
 	if !strings.HasPrefix(r.URL.Path, "/admin/") {
 		nowhere(w)
@@ -167,7 +167,7 @@ func (h *handler) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
 		e.answer(w, r)
 		return
 	}
-	h.audited(w, r, func(w http.ResponseWriter) (who string) {
+	h.audited(w, r, func(w http.ResponseWriter) caller {
 		who, ok := h.admit(e, w, r)
 		if ok {
 			e.answer(w, r)

@@ -18,9 +18,12 @@ type Operators interface {
 // Call is one call of the admin API.
 type Call struct {
 	At time.Time // when it came
-	// Who is "token" for who has the admin token, and scheme:issuer/subject for who has
-	// a token of their own; "" for who was not let in.
-	Who    string
+	// Operator is who was let in with a token of their own; nil for anybody else. Nobody
+	// changes it.
+	Operator *auth.Identity
+	// Token is the fingerprint of the admin token where that was right, NoToken or
+	// TokenRefused for who was not let in, and else "".
+	Token  string
 	Remote string // address and port
 	Method string
 	Path   string // decoded; a query is not in it
@@ -28,11 +31,17 @@ type Call struct {
 	Took   time.Duration
 }
 
-// withToken is Call.Who for the admin token.
-const withToken = "token"
+// What Call.Token is for who was not let in.
+const (
+	NoToken      = "none"
+	TokenRefused = "refused"
+)
 
-// nameOf is Call.Who for an operator with a token of their own.
-func nameOf(who *auth.Identity) string { return who.Scheme + ":" + who.Issuer + "/" + who.Subject }
+// caller is who calls, as Call has it.
+type caller struct {
+	operator *auth.Identity
+	token    string
+}
 
 // operators are those at this moment.
 func (h *handler) operators() Operators {
@@ -43,7 +52,7 @@ func (h *handler) operators() Operators {
 }
 
 // audited has serve answer, and tells Audit of it, even if it panics.
-func (h *handler) audited(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter) (who string)) {
+func (h *handler) audited(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter) caller) {
 	if h.Audit == nil {
 		serve(w)
 		return
@@ -54,7 +63,8 @@ func (h *handler) audited(w http.ResponseWriter, r *http.Request, serve func(htt
 		call.Status, call.Took = answer.status, h.Now().Sub(call.At)
 		h.Audit(call)
 	}()
-	call.Who = serve(answer)
+	who := serve(answer)
+	call.Operator, call.Token = who.operator, who.token
 }
 
 // answer notes the status that is sent.

@@ -91,15 +91,17 @@ func TestOperatorsAndTheAudit(t *testing.T) {
 		Drain: func() {}, Stats: func() Stats { panic("for once") }, Health: func() Health { return Health{} },
 	})
 	for _, c := range []struct {
-		method, path, authorization, who string
-		status                           int
+		method, path, authorization string
+		operator                    *auth.Identity
+		token                       string
+		status                      int
 	}{
-		{"POST", "/admin/drain", "Bearer right", "token", 202},
-		{"POST", "/admin/drain", "Bearer ann's", "jwt:https://id.example/ann", 202},
-		{"GET", "/admin/drain?token=secret", "Bearer ann's", "jwt:https://id.example/ann", 405},
-		{"POST", "/admin/drain", "Bearer bob's", "", 401},
-		{"POST", "/admin/drain", "", "", 401},
-		{"GET", "/admin/nowhere", "Bearer right", "", 404},
+		{"POST", "/admin/drain", "Bearer right", nil, "27042f4e", 202},
+		{"POST", "/admin/drain", "Bearer ann's", team["ann's"], "", 202},
+		{"GET", "/admin/drain?token=secret", "Bearer ann's", team["ann's"], "", 405},
+		{"POST", "/admin/drain", "Bearer bob's", nil, TokenRefused, 401},
+		{"POST", "/admin/drain", "", nil, NoToken, 401},
+		{"GET", "/admin/nowhere", "Bearer right", nil, NoToken, 404},
 	} {
 		calls = nil
 		r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, nil)
@@ -107,7 +109,7 @@ func TestOperatorsAndTheAudit(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		path, _, _ := strings.Cut(c.path, "?")
-		want := Call{At: calls[0].At, Who: c.who, Remote: "192.0.2.1:1234", Method: c.method, Path: path, Status: c.status, Took: time.Second}
+		want := Call{At: calls[0].At, Operator: c.operator, Token: c.token, Remote: "192.0.2.1:1234", Method: c.method, Path: path, Status: c.status, Took: time.Second}
 		if w.Code != c.status || len(calls) != 1 || calls[0] != want {
 			t.Errorf("%s %s with %q: %d, told %+v, want %+v", c.method, c.path, c.authorization, w.Code, calls, want)
 		}

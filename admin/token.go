@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -26,14 +27,17 @@ func (g *guard) allows(token string) bool {
 	return g.configured && subtle.ConstantTimeCompare(got[:], g.want[:]) == 1
 }
 
+// fingerprint tells tokens apart, and nothing of them.
+func (g *guard) fingerprint() string { return hex.EncodeToString(g.want[:4]) }
+
 // admit returns who may go on. It answers the request itself, and is not ok, unless that
 // brings the admin token, or an operator's own.
-func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) (who string, ok bool) {
+func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) (who caller, ok bool) {
 	guard, operators := h.Settings().guard, h.operators()
 	if !guard.configured && operators == nil {
 		writeError(w, http.StatusForbidden, codeNotConfigured,
 			"the admin API is closed: no token is configured; set admin.token (or jwt.admin_claims) in the node's configuration and send it as \"Authorization: Bearer <token>\"")
-		return "", false
+		return caller{token: NoToken}, false
 	}
 	token, ok := bearer(r.Header)
 	if !ok && e.basic {
@@ -42,22 +46,22 @@ func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) (wh
 	if !ok {
 		e.challenge(w, "")
 		writeError(w, http.StatusUnauthorized, codeUnauthorized, "send the admin token as \"Authorization: Bearer <token>\"")
-		return "", false
+		return caller{token: NoToken}, false
 	}
 	if guard.allows(token) {
-		return withToken, true
+		return caller{token: guard.fingerprint()}, true
 	}
 	err := errNotTheToken
 	if operators != nil {
 		var identity *auth.Identity
 		if identity, err = operators.Admit(r.Context(), token); err == nil {
-			return nameOf(identity), true
+			return caller{operator: identity}, true
 		}
 	}
 	h.Log.Warn("admin token refused", "path", r.URL.Path, "remote", r.RemoteAddr, "err", err)
 	e.challenge(w, `, error="invalid_token"`)
 	writeError(w, http.StatusUnauthorized, codeUnauthorized, "this is not the node's admin token")
-	return "", false
+	return caller{token: TokenRefused}, false
 }
 
 var errNotTheToken = errors.New("not the admin token")
