@@ -59,9 +59,17 @@ func TestOnlyTheseAreOpen(t *testing.T) {
 				authorization string
 				want          int
 			}{
-				{h, "", 401}, {h, "Bearer wrong", 401}, {h, "Bearer righ", 401}, {h, "Basic cmlnaHQ=", 401}, {h, "Bearer ann", 401},
-				{closed, "", 403}, {closed, "Bearer right", 403}, {closed, "Bearer ", 403},
-				{other, "", 401}, {other, "Bearer right", 401}, {other, "Bearer ", 401},
+				{h, "", 401},
+				{h, "Bearer wrong", 401},
+				{h, "Bearer righ", 401},
+				{h, "Basic cmlnaHQ=", 401},
+				{h, "Bearer ann", 401},
+				{closed, "", 403},
+				{closed, "Bearer right", 403},
+				{closed, "Bearer ", 403},
+				{other, "", 401},
+				{other, "Bearer right", 401},
+				{other, "Bearer ", 401},
 			} {
 				r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 				if c.authorization != "" {
