@@ -125,8 +125,7 @@ func TestKeysAreThoseOfTheList(t *testing.T) {
 		if !bytes.Equal(got[0], want[0]) {
 			rt.Errorf("%q is in use, want %q", got[0][:1], want[0][:1])
 		}
-		order := func(x, y []byte) int { return bytes.Compare(x, y) }
-		if got, want = slices.SortedFunc(slices.Values(got), order), slices.SortedFunc(slices.Values(want), order); !slices.EqualFunc(got, want, bytes.Equal) {
+		if got, want = slices.SortedFunc(slices.Values(got), bytes.Compare), slices.SortedFunc(slices.Values(want), bytes.Compare); !slices.EqualFunc(got, want, bytes.Equal) {
 			rt.Errorf("keys %q, want %q", got, want)
 		}
 	})
