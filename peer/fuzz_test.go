@@ -134,7 +134,7 @@ func FuzzBody(f *testing.F) {
 		if length <= 0 {
 			return
 		}
-		client := NewClient(ClientOptions{Self: "asker", Identity: &Identity{papers: &papers{}}, Resolve: func(string) (string, bool) { return "", false }})
+		client := NewClient(ClientOptions{Self: "asker", Identity: blank(), Resolve: func(string) (string, bool) { return "", false }})
 		defer client.Close()
 		raw := newCanned(frames)
 		conn := &conn{wire: wire{Conn: raw, raw: raw}, node: "owner", papers: client.opts.Identity.latest()}
@@ -189,7 +189,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, budget int64) {
 		l := newPipes()
 		s := Serve(ServerOptions{
-			Listener: l, Identity: &Identity{papers: &papers{}}, Self: "owner", Member: everyone, Handler: holder(o),
+			Listener: l, Identity: blank(), Self: "owner", Member: everyone, Handler: holder(o),
 			BufferBytes: budget, Metrics: metrics.NewSet(), Log: slog.New(slog.DiscardHandler),
 		})
 		defer s.Close()

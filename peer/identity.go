@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,8 +34,8 @@ type Identity struct {
 	read, council string // the protocols, as this cluster calls them
 	now           func() time.Time
 
-	mu     sync.Mutex
-	papers *papers
+	papers atomic.Pointer[papers]
+	mu     sync.Mutex    // one Adopt at a time
 	newer  chan struct{} // closed when papers are not the latest any more
 }
 
@@ -106,8 +107,9 @@ func NewIdentity(cert tls.Certificate, roots *x509.CertPool, label, node string,
 			return nil, fmt.Errorf("peer identity: %w", err)
 		}
 	}
-	id.papers = &papers{cert: cert, roots: roots, sessions: tls.NewLRUClientSessionCache(0)}
-	id.papers.server = id.serverTLS(id.papers)
+	own := &papers{cert: cert, roots: roots, sessions: tls.NewLRUClientSessionCache(0)}
+	own.server = id.serverTLS(own)
+	id.papers.Store(own)
 	return id, nil
 }
 
@@ -118,21 +120,18 @@ func (id *Identity) Adopt(other *Identity) {
 	next := other.latest()
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	id.papers = next
+	id.papers.Store(next)
 	close(id.newer)
 	id.newer = make(chan struct{})
 }
 
-func (id *Identity) latest() *papers {
-	p, _ := id.watch()
-	return p
-}
+func (id *Identity) latest() *papers { return id.papers.Load() }
 
 // watch returns the papers, and a channel that is closed when there are newer ones.
 func (id *Identity) watch() (*papers, <-chan struct{}) {
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	return id.papers, id.newer
+	return id.papers.Load(), id.newer
 }
 
 // trusts reports whether the other side of a connection would be let in now, too.

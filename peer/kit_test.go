@@ -36,6 +36,13 @@ func identity(t testing.TB, node string) *Identity {
 	return id
 }
 
+// blank is an identity for connections without TLS.
+func blank() *Identity {
+	id := new(Identity)
+	id.papers.Store(new(papers))
+	return id
+}
+
 func everyone(string) bool { return true }
 
 // startServer serves as the node "owner" on loopback unless o says otherwise.

@@ -199,7 +199,7 @@ func TestExpiredOnTheWire(t *testing.T) {
 	}
 	owner := signed(t, "owner", p)
 	owner.now = clock
-	owner.papers.server = owner.serverTLS(owner.papers)
+	owner.latest().server = owner.serverTLS(owner.latest())
 	s := startServer(t, ServerOptions{Identity: owner, Handler: holder(o)})
 	client := startClient(t, s.Addr().String(), ClientOptions{Identity: asker})
 	a, err := client.Open(t.Context(), "owner", &object.Ask{Key: keyOf(o)})
@@ -297,7 +297,7 @@ func TestStrangersReadNothing(t *testing.T) {
 	other := old.ClientTLS("owner")
 	other.NextProtos, other.VerifyConnection = []string{"http/1.1"}, nil
 	self := selfSigned(t, "asker").ClientTLS("owner")
-	self.RootCAs = old.papers.roots
+	self.RootCAs = old.latest().roots
 	foreign := signed(t, "asker", stranger, p).ClientTLS("owner")
 	for name, c := range map[string]*tls.Config{
 		"TLS 1.2": older, "no certificate": naked, "another protocol": other, "self-signed": self, "another CA": foreign,

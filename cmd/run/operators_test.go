@@ -1,13 +1,17 @@
 package run_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"rookery/certs"
 	"rookery/cmd/run"
 	"rookery/config"
 )
@@ -49,5 +53,62 @@ func TestOperatorsTokens(t *testing.T) {
 				t.Errorf("jwt%s: %q: %d %s, want %d", claims, token, answer.StatusCode, text, status)
 			}
 		}
+	}
+}
+
+// TestTheOperatorsListenerFollowsItsCertificate: by TLS alone, with the certificate that is
+// in the files now.
+func TestTheOperatorsListenerFollowsItsCertificate(t *testing.T) {
+	authority := newCA(t)
+	dir := t.TempDir()
+	put := func() *x509.Certificate {
+		made, err := certs.NewNode(authority.Issued, "rook-0", []string{"127.0.0.1"}, time.Now(), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, "tls.key"), made.Key)
+		writeFile(t, filepath.Join(dir, "tls.crt"), made.Cert)
+		pair, err := tls.X509KeyPair(made.Cert, made.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pair.Leaf
+	}
+	first := put()
+	c := newCluster(t, 1, func(cfg *config.Config, o *run.Options) {
+		alone(cfg, o)
+		o.LookAtFiles(20 * time.Millisecond)
+		cfg.Admin.TLS = &config.AdminTLS{Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
+	})
+	address := c.nodes[0].AdminAddr().String()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority.Cert)
+	shown := func() *x509.Certificate {
+		conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0]
+	}
+	if !shown().Equal(first) {
+		t.Error("another certificate is shown")
+	}
+	second := put()
+	until(t, "the new certificate is shown", func() bool { return shown().Equal(second) })
+	secure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	answer, err := secure.Get("https://" + address + "/ready")
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	answer.Body.Close()
+	if answer, err := c.client.Get("http://" + address + "/ready"); err == nil {
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusBadRequest {
+			t.Errorf("without TLS: %d", answer.StatusCode)
+		}
+	}
+	if _, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS12}); err == nil {
+		t.Error("TLS 1.2 came about")
 	}
 }
