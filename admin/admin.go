@@ -30,6 +30,9 @@ type Options struct {
 	// Token is the bearer token of everything under /admin/. Without one these
 	// paths answer 403 and say how to configure it.
 	Token string
+	// Operators gives those whose tokens open these paths as well, as they are now; nil
+	// where there are none, and it may return nil.
+	Operators func() Operators
 	// Buckets names the configured buckets; other names are refused.
 	Buckets []string
 	// Settings gives Token, Buckets and Origins as they are now; nil where they do
@@ -150,18 +153,33 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	writeError(w, http.StatusNotFound, codeNotFound, "no such path on the admin listener: "+r.URL.Path)
+	nowhere := func(w http.ResponseWriter) caller {
+		writeError(w, http.StatusNotFound, codeNotFound, "no such path on the admin listener: "+r.URL.Path)
+		return caller{token: tokenNone}
+	}
+	if !strings.HasPrefix(r.URL.Path, "/admin/") {
+		nowhere(w)
+		return
+	}
+	h.audited(w, r, nowhere)
 }
 
 func (h *handler) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
-	if !e.open {
-		c := &call{ResponseWriter: w, token: tokenNone}
-		defer h.record(c, r)
-		if !h.admit(e, c, r) {
-			return
-		}
-		w = c
+	if e.open {
+		e.answer(w, r)
+		return
 	}
+	h.audited(w, r, func(w http.ResponseWriter) caller {
+		who, ok := h.admit(e, w, r)
+		if ok {
+			e.answer(w, r)
+		}
+		return who
+	})
+}
+
+// answer answers whoever has been let in.
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) {
 	if ok, methods := e.allows(r.Method); !ok {
 		w.Header().Set("Allow", methods)
 		writeError(w, http.StatusMethodNotAllowed, codeMethodNotAllowed,

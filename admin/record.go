@@ -23,7 +23,7 @@ func fingerprint(token string) string {
 // call is an answer to a call that goes into the audit log.
 type call struct {
 	http.ResponseWriter
-	token  string // as the audit log has it
+	caller
 	status int
 }
 
@@ -45,6 +45,9 @@ func (h *handler) record(c *call, r *http.Request) {
 	e := audit.Entry{
 		Event: audit.Admin, RequestID: saneID(r.Header.Get("X-Request-Id")), Remote: r.RemoteAddr, Method: r.Method,
 		Path: r.URL.Path, Token: c.token, Status: c.status,
+	}
+	if who := c.operator; who != nil {
+		e.Scheme, e.Issuer, e.Subject = who.Scheme, who.Issuer, who.Subject
 	}
 	if err := h.Audit.Record(e); err != nil {
 		h.Log.Warn("admin call that the audit log has not", "method", e.Method, "path", e.Path, "remote", e.Remote,

@@ -37,7 +37,7 @@ func TestCallsAreAudited(t *testing.T) {
 		{"GET", "/admin/debug/pprof/goroutine", "", `GET /admin/debug/pprof/goroutine none 401`},
 		{"GET", "/health", "", ""},
 		{"GET", "/metrics", "", ""},
-		{"GET", "/admin/absent", "", ""},
+		{"GET", "/admin/absent", token, `GET /admin/absent none 404`},
 	} {
 		r := httptest.NewRequest(c.method, c.target, nil)
 		r.Header.Set("X-Request-Id", "r1")
@@ -73,7 +73,7 @@ func TestCallsAreAudited(t *testing.T) {
 	}
 	for i := range want {
 		fields := strings.Fields(want[i])
-		status := map[string]int{"200": 200, "401": 401, "405": 405}[fields[len(fields)-1]]
+		status := map[string]int{"200": 200, "401": 401, "404": 404, "405": 405}[fields[len(fields)-1]]
 		want[i] = strings.TrimSuffix(want[i], fields[len(fields)-1]) + http.StatusText(status)
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {

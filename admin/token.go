@@ -3,8 +3,11 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"strings"
+
+	"rookery/auth"
 )
 
 // guard compares bearer tokens (RFC 6750 §2.1) in constant time. It compares
@@ -23,14 +26,14 @@ func (g *guard) allows(token string) bool {
 	return g.configured && subtle.ConstantTimeCompare(got[:], g.want[:]) == 1
 }
 
-// admit answers the request itself, and returns false, unless it carries the
-// admin token.
-func (h *handler) admit(e *endpoint, w *call, r *http.Request) bool {
-	guard := h.Settings().guard
-	if !guard.configured {
+// admit returns who may go on. It answers the request itself, and is not ok, unless that
+// brings the admin token, or an operator's own.
+func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) (who caller, ok bool) {
+	guard, operators := h.Settings().guard, h.operators()
+	if !guard.configured && operators == nil {
 		writeError(w, http.StatusForbidden, codeNotConfigured,
-			"the admin API is closed: no token is configured; set admin.token in the node's configuration and send it as \"Authorization: Bearer <token>\"")
-		return false
+			"the admin API is closed: no token is configured; set admin.token (or jwt.admin_claims) in the node's configuration and send it as \"Authorization: Bearer <token>\"")
+		return caller{token: tokenNone}, false
 	}
 	token, ok := bearer(r.Header)
 	if !ok && e.basic {
@@ -39,18 +42,25 @@ func (h *handler) admit(e *endpoint, w *call, r *http.Request) bool {
 	if !ok {
 		e.challenge(w, "")
 		writeError(w, http.StatusUnauthorized, codeUnauthorized, "send the admin token as \"Authorization: Bearer <token>\"")
-		return false
+		return caller{token: tokenNone}, false
 	}
-	if !guard.allows(token) {
-		w.token = tokenRefused
-		h.Log.Warn("admin token refused", "path", r.URL.Path, "remote", r.RemoteAddr)
-		e.challenge(w, `, error="invalid_token"`)
-		writeError(w, http.StatusUnauthorized, codeUnauthorized, "this is not the node's admin token")
-		return false
+	if guard.allows(token) {
+		return caller{token: fingerprint(token)}, true
 	}
-	w.token = fingerprint(token)
-	return true
+	err := errNotTheToken
+	if operators != nil {
+		var identity *auth.Identity
+		if identity, err = operators.Admit(r.Context(), token); err == nil {
+			return caller{operator: identity}, true
+		}
+	}
+	h.Log.Warn("admin token refused", "path", r.URL.Path, "remote", r.RemoteAddr, "err", err)
+	e.challenge(w, `, error="invalid_token"`)
+	writeError(w, http.StatusUnauthorized, codeUnauthorized, "this is not the node's admin token")
+	return caller{token: tokenRefused}, false
 }
+
+var errNotTheToken = errors.New("not the admin token")
 
 // challenge says how to authenticate. SNS has its password in the URL that it was
 // given, and sends it only when it has been asked for Basic with a realm.

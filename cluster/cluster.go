@@ -26,6 +26,8 @@ var ErrClosed = errors.New("cluster is closed")
 type Cluster struct {
 	opts   Options
 	gossip *memberlist.Memberlist // nil for a node alone
+	keys   *memberlist.Keyring    // the gossip's
+	keying sync.Mutex             // one change of the keys at a time
 	inbox  *inbox
 	roster roster // the run goroutine's
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -211,7 +210,7 @@ func TestMalformedMetadataIsListedAndUnfit(t *testing.T) {
 	config := memberlist.DefaultLocalConfig()
 	config.Name, config.BindAddr, config.BindPort, config.AdvertisePort = "stranger", "127.0.0.1", 0, 0
 	config.SecretKey, config.Delegate = testKey, foreign{says: []byte{metaFormat, byte(Ready), 0xff}}
-	config.Logger = gossipLog(slog.New(slog.DiscardHandler))
+	config.Logger = quietLog()
 	stranger, err := memberlist.Create(config)
 	if err != nil {
 		t.Fatal(err)

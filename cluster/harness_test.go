@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"slices"
@@ -193,6 +194,13 @@ func (l *lines) count(prefix string) int {
 	return n
 }
 
+// quietLog is memberlist's, which nobody reads.
+func quietLog() *log.Logger { return loudLog(slog.New(slog.DiscardHandler)) }
+
+func loudLog(to *slog.Logger) *log.Logger {
+	return gossipLog(to, newStrangers(&Options{Now: time.Now, Log: to, Metrics: metrics.NewSet()}))
+}
+
 // frontier is where a test cuts the network: nodes on one side reach nobody on
 // the other.
 type frontier struct {
@@ -227,7 +235,7 @@ type border struct {
 // transport opens sockets of one node behind the frontier.
 func (f *frontier) transport(t *testing.T) *border {
 	t.Helper()
-	s, err := listen(context.Background(), mustAddrPort("127.0.0.1:0"), gossipLog(slog.New(slog.DiscardHandler)))
+	s, err := listen(context.Background(), mustAddrPort("127.0.0.1:0"), quietLog())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,14 @@ import (
 // gossipLog writes memberlist's lines to log. Every change of the membership is
 // logged by this package as well, so its INFO is detail; and what it calls an
 // error is another node that does not answer, which is for it to settle.
-func gossipLog(to *slog.Logger) *log.Logger { return log.New(logWriter{to}, "", 0) }
+func gossipLog(to *slog.Logger, s *strangers) *log.Logger {
+	return log.New(logWriter{to, s}, "", 0)
+}
 
-type logWriter struct{ to *slog.Logger }
+type logWriter struct {
+	to        *slog.Logger
+	strangers *strangers
+}
 
 // Write takes one line, "[LEVEL] memberlist: text". It never fails.
 func (w logWriter) Write(line []byte) (int, error) {
@@ -25,6 +30,9 @@ func (w logWriter) Write(line []byte) (int, error) {
 		level, text = slog.LevelDebug, rest
 	case "[WARN]", "[ERR]", "[ERROR]":
 		text = rest
+	}
+	if w.strangers.refused(text) {
+		level = slog.LevelDebug
 	}
 	// Its own sockets close under its last sends: that is no news. The line has
 	// the error as text alone.

@@ -42,7 +42,7 @@ func (c *Cluster) open(ctx context.Context) (where, error) {
 	}
 	transport := c.opts.Transport
 	if transport == nil {
-		s, err := listen(c.closing, at.bound, gossipLog(c.opts.Log))
+		s, err := listen(c.closing, at.bound, gossipLog(c.opts.Log, c.opts.strangers))
 		if err != nil {
 			return where{}, err
 		}
@@ -50,6 +50,9 @@ func (c *Cluster) open(ctx context.Context) (where, error) {
 	}
 	c.address = at.advertised.String()
 	c.say(introduction)
+	if c.keys, err = c.opts.keyring(); err != nil {
+		return where{}, errors.Join(fmt.Errorf("gossip keys: %w", err), transport.Shutdown())
+	}
 	if c.gossip, err = memberlist.Create(c.configure(transport, at)); err != nil {
 		return where{}, errors.Join(fmt.Errorf("start gossip: %w", err), transport.Shutdown())
 	}
@@ -58,7 +61,7 @@ func (c *Cluster) open(ctx context.Context) (where, error) {
 
 func (c *Cluster) configure(transport memberlist.Transport, at where) *memberlist.Config {
 	config := c.opts.gossip()
-	config.Transport = transport
+	config.Transport, config.Keyring = transport, c.keys
 	config.BindPort = int(at.bound.Port())
 	config.AdvertiseAddr, config.AdvertisePort = at.advertised.Addr().String(), int(at.advertised.Port())
 	config.Delegate = voice{&c.own}

@@ -23,6 +23,11 @@ type Options struct {
 	// gossips with nobody: it opens no socket and is a cluster of its own, Bind
 	// and Advertise mean nothing, and a Join is refused (ErrUnencrypted).
 	GossipKey []byte
+	// OtherKeys decrypt gossip, too: keys that some nodes encrypt with by now, or still.
+	OtherKeys [][]byte
+	// Label names the cluster: nodes with another one, or none, are not of it, whatever
+	// keys they have. At most 63 bytes; optional.
+	Label string
 	// Bind is the host:port of the gossip's TCP and UDP sockets; port 0 takes a
 	// free one.
 	Bind string
@@ -63,6 +68,8 @@ type Options struct {
 
 	tune   func(*memberlist.Config) // tests: faster gossip
 	lookup lookupFunc               // tests: another DNS
+
+	strangers *strangers
 }
 
 // Profile is how patient the gossip is.
@@ -79,19 +86,29 @@ const (
 // ErrUnencrypted says that a node is to gossip with others, without a key.
 var ErrUnencrypted = errors.New("gossip with other nodes needs a gossip key")
 
-const maxNameBytes = 128
+const (
+	maxNameBytes  = 128
+	maxLabelBytes = 63
+)
 
 // complete checks what was given and fills in what is optional.
 func (o *Options) complete() error {
+	if err := checkKeys(o.OtherKeys); err != nil {
+		return err
+	}
 	switch n := len(o.GossipKey); {
 	case o.Name == "" || len(o.Name) > maxNameBytes:
 		return fmt.Errorf("node name %q: 1 to %d bytes are wanted", o.Name, maxNameBytes)
 	case o.Ring == nil:
 		return errors.New("no ring to feed")
+	case len(o.Label) > maxLabelBytes:
+		return fmt.Errorf("label of %d bytes: at most %d are wanted", len(o.Label), maxLabelBytes)
 	case n == 0 && (len(o.Join) > 0 || o.Transport != nil):
 		return ErrUnencrypted
-	case n != 0 && n != 16 && n != 24 && n != 32:
-		return fmt.Errorf("gossip key of %d bytes: 16, 24 or 32 are wanted", n)
+	case n != 0:
+		if err := checkKeys([][]byte{o.GossipKey}); err != nil {
+			return err
+		}
 	}
 	if o.PeerProtocolMin == 0 {
 		o.PeerProtocolMin = o.PeerProtocol
@@ -111,6 +128,7 @@ func (o *Options) complete() error {
 	if o.lookup == nil {
 		o.lookup = lookupDNS
 	}
+	o.strangers = newStrangers(o)
 	return nil
 }
 
@@ -134,8 +152,8 @@ func (o *Options) gossip() *memberlist.Config {
 		c.PushPullInterval = 10 * time.Second
 	}
 	c.Name = o.Name
-	c.SecretKey = o.GossipKey
-	c.Logger = gossipLog(o.Log)
+	c.Label = o.Label
+	c.Logger = gossipLog(o.Log, o.strangers)
 	// Without it a pod that comes back with another address is refused forever.
 	c.DeadNodeReclaimTime = 30 * time.Second
 	if o.tune != nil {

@@ -140,7 +140,7 @@ func TestGossipLogLevels(t *testing.T) {
 		"Err: Could not set the deadline": "WARN Err: Could not set the deadline room=gossip",
 	} {
 		var l lines
-		gossipLog(slog.New(&l)).Print(line)
+		loudLog(slog.New(&l)).Print(line)
 		if len(l.kept) != 1 || l.kept[0] != want {
 			t.Errorf("%q became %q, want %q", line, l.kept, want)
 		}

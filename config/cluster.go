@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/base64"
 	"net"
 	"regexp"
 	"strings"
@@ -17,7 +16,11 @@ type Cluster struct {
 	// GossipKey is 16, 24 or 32 bytes; nil for a node alone. Gossip is encrypted
 	// with it, and without PeerTLS the peers' certificates derive from it.
 	GossipKey []byte
-	PeerTLS   *PeerTLS // nil: derived from GossipKey
+	// GossipKeyFile holds the keys in GossipKey's place, see ParseGossipKeys; "" for none.
+	// It is followed while the node runs.
+	GossipKeyFile string
+	Label         string   // names the cluster; "" for none
+	PeerTLS       *PeerTLS // nil: derived from GossipKey
 	// Founder is the only node that may start the cluster's council; "" if the
 	// node's own name does not tell.
 	Founder string
@@ -34,7 +37,9 @@ type PeerTLS struct{ Cert, Key, CA string }
 
 // Alone reports whether the node is a cluster of one: it neither listens for
 // others nor looks for them.
-func (c *Cluster) Alone() bool { return len(c.Join) == 0 && c.GossipKey == nil }
+func (c *Cluster) Alone() bool {
+	return len(c.Join) == 0 && c.GossipKey == nil && c.GossipKeyFile == ""
+}
 
 // PeerAdvertise returns the host:port at which other nodes reach the peers'
 // listener, as far as the file tells: the advertised host, or the one bound to,
@@ -56,7 +61,7 @@ func readCluster(s *section, c *Config) {
 	s.hostPort("advertise", &k.Advertise)
 	s.hostPort("peer_bind", &k.PeerBind)
 	readJoin(s, k)
-	readGossipKey(s, k)
+	readGossip(s, k)
 	readPeerTLS(s.section("peer_tls"), k)
 	k.Founder = founderOf(c.Node.Name, k)
 	s.named("founder", &k.Founder)
@@ -76,24 +81,6 @@ func readJoin(s *section, k *Cluster) {
 			continue
 		}
 		k.Join = append(k.Join, address)
-	}
-}
-
-func readGossipKey(s *section, k *Cluster) {
-	var text Secret
-	if !s.secret("gossip_key", &text) {
-		return
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		s.fail("gossip_key", "not base64: make one with: openssl rand -base64 32")
-		return
-	}
-	switch len(key) {
-	case 16, 24, 32:
-		k.GossipKey = key
-	default:
-		s.fail("gossip_key", "%d bytes long: want base64 of 16, 24 or 32 bytes", len(key))
 	}
 }
 
@@ -140,20 +127,5 @@ func checkFounder(s *section, name string, k *Cluster) {
 		s.fail("founder", "%s is another node, but this one is alone (no join, no gossip_key): nobody would start its council", k.Founder)
 	case k.Founder == "" && !s.has("founder") && name != "":
 		s.doc.warn(s.at, "%s: no node is to start the council, without which nothing can be purged: node.name does not end in a number, so name the founder", s.key("founder"))
-	}
-}
-
-// checkEncrypted refuses several nodes without a key: gossip would go in clear
-// and the peers would have no certificates.
-func checkEncrypted(s *section, k *Cluster) {
-	if s.has("gossip_key") { // if it is bad, that has been said
-		return
-	}
-	const missing = "several nodes need cluster.gossip_key (gossip is never sent in clear, and without cluster.peer_tls the peers' certificates derive from it): make one with: openssl rand -base64 32"
-	switch {
-	case len(k.Join) > 0:
-		s.doc.fail(s.keyAt("join"), "%s: %s", s.key("join"), missing)
-	case k.Expect > 1:
-		s.doc.fail(s.keyAt("expect"), "%s: %s", s.key("expect"), missing)
 	}
 }

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-const needsKey = "several nodes need cluster.gossip_key (gossip is never sent in clear, and without cluster.peer_tls the peers' certificates derive from it): make one with: openssl rand -base64 32"
+const needsKey = "several nodes need cluster.gossip_key or cluster.gossip_key_file (gossip is never sent in clear, and without cluster.peer_tls the peers' certificates derive from it): make one with: openssl rand -base64 32"
 
 // TestBadClustersAreRefused has the rules of the cluster section and of listeners.
 func TestBadClustersAreRefused(t *testing.T) {

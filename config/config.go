@@ -66,7 +66,8 @@ func (s *Server) Listen() string { return net.JoinHostPort(s.Address, strconv.It
 type Admin struct {
 	Address string
 	Port    int
-	Token   Secret // "" closes everything that wants a token
+	Token   Secret    // "" closes everything that wants a token
+	TLS     *AdminTLS // nil: none
 }
 
 // Listen returns the host:port to listen on.

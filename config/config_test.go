@@ -85,13 +85,14 @@ func TestDefaults(t *testing.T) {
 const everything = `
 node: {name: rook-1, zone: eu-1a, data_dir: /data}
 server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s, max_concurrent_requests: 777, tls: {cert: /c, key: /k, min_version: "1.3"}}
-admin: {address: 127.0.0.1, port: 9000, token: "${ADMIN_TOKEN}"}
+admin: {address: 127.0.0.1, port: 9000, token: "${ADMIN_TOKEN}", tls: {cert: a.pem, key: a.key, client_ca: ops.pem}}
 cluster:
   bind: 0.0.0.0:1001
   advertise: 10.0.0.1:1001
   peer_bind: 0.0.0.0:1002
   join: [dns+rook-headless:7946, "10.0.0.2:1001"]
   gossip_key: ${GOSSIP_KEY}
+  label: prod.eu
   peer_tls: {cert: c.pem, key: k.pem, ca: ca.pem}
   founder: rook-3
   expect: 3
@@ -156,11 +157,12 @@ func TestEveryKeyArrives(t *testing.T) {
 	want := &Config{
 		Node:   Node{Name: "rook-1", Zone: "eu-1a", DataDir: "/data"},
 		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777, TLS: &TLS{Cert: "/c", Key: "/k", MinVersion: tls.VersionTLS13}},
-		Admin:  Admin{Address: "127.0.0.1", Port: 9000, Token: "t0ken"},
+		Admin:  Admin{Address: "127.0.0.1", Port: 9000, Token: "t0ken", TLS: &AdminTLS{Cert: "a.pem", Key: "a.key", ClientCA: "ops.pem"}},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:1001", Advertise: "10.0.0.1:1001", PeerBind: "0.0.0.0:1002",
 			Join:      []string{"dns+rook-headless:7946", "10.0.0.2:1001"},
 			GossipKey: []byte("0123456789abcdef0123456789abcdef"),
+			Label:     "prod.eu",
 			PeerTLS:   &PeerTLS{Cert: "c.pem", Key: "k.pem", CA: "ca.pem"},
 			Founder:   "rook-3", Expect: 3,
 			Lease: 6 * time.Second, ForgetAfter: 2 * time.Hour, PeerTimeout: 2500 * time.Millisecond,

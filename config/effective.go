@@ -21,11 +21,7 @@ func (c *Config) Effective() []byte {
 			{Key: "data_dir", Value: escape(c.Node.DataDir)},
 		})},
 		{Key: "server", Value: c.Server.effective()},
-		{Key: "admin", Value: compact(yaml.MapSlice{
-			{Key: "address", Value: c.Admin.Address},
-			{Key: "port", Value: c.Admin.Port},
-			{Key: "token", Value: masked(c.Admin.Token)},
-		})},
+		{Key: "admin", Value: c.Admin.effective()},
 		{Key: "cluster", Value: c.Cluster.effective()},
 		{Key: "cache", Value: yaml.MapSlice{
 			{Key: "memory", Value: formatSize(c.Cache.MemoryBytes)},
@@ -81,6 +77,8 @@ func (c *Cluster) effective() yaml.MapSlice {
 		{Key: "peer_bind", Value: c.PeerBind},
 		{Key: "join", Value: escapeAll(c.Join)},
 		{Key: "gossip_key", Value: masked(Secret(c.GossipKey))},
+		{Key: "gossip_key_file", Value: escape(c.GossipKeyFile)},
+		{Key: "label", Value: c.Label},
 		{Key: "founder", Value: c.Founder},
 		{Key: "expect", Value: c.Expect},
 		{Key: "lease", Value: formatDuration(c.Lease)},

@@ -12,6 +12,9 @@ import (
 // an address that is looked up through gossip.
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 
+// IsNodeName reports whether a node may be called so.
+func IsNodeName(name string) bool { return nodeName.MatchString(name) }
+
 const nodeNameRule = "want 1 to 63 letters, digits, dots, dashes or underscores, a letter or digit at both ends"
 
 func readNode(s *section, n *Node) {
@@ -72,16 +75,6 @@ func readBounds(s *section, c *Config) {
 	c.Server.MaxConcurrentRequests = int(c.Cache.MemoryBytes / memoryPerRequest)
 	s.integer("max_concurrent_requests", &c.Server.MaxConcurrentRequests, 1, int(c.Cache.MemoryBytes/leastMemoryPerRequest))
 }
-
-func readAdmin(s *section, a *Admin) {
-	s.host("address", &a.Address)
-	s.integer("port", &a.Port, 1, maxPort)
-	if s.secret("token", &a.Token) && strings.ContainsFunc(string(a.Token), notToken) {
-		s.fail("token", "want visible ASCII characters without spaces: it travels in a header")
-	}
-}
-
-func notToken(r rune) bool { return r <= ' ' || r > '~' }
 
 func readLog(s *section, l *Log) {
 	readLevel(s, l)

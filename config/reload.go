@@ -37,6 +37,7 @@ var reloadable = map[string]bool{
 	"Admin.Address":                false,
 	"Admin.Port":                   false,
 	"Admin.Token":                  true,
+	"Admin.TLS":                    false,
 	"Cluster":                      false,
 	"Cache.MemoryBytes":            false,
 	"Cache.DiskBytes":              false,

@@ -13,7 +13,7 @@ var errBodyLong = errors.New("the body is longer than its answer said")
 
 // answer answers one ask. It is false if the connection cannot go on.
 func (s *session) answer(ctx context.Context, r request) bool {
-	if !s.server.opts.Member(s.peer) || s.server.opts.CouncilID() != s.council {
+	if !s.server.opts.Member(s.peer) || s.server.opts.CouncilID() != s.council || !s.trusted() {
 		return false // asked again on a new connection, it will be told why
 	}
 	s.server.figures.requests.Inc()

@@ -69,7 +69,7 @@ func TestSlowReadersHoldSmallBuffers(t *testing.T) {
 				p := newPipes()
 				s := startServer(t, ServerOptions{Listener: p, Handler: holder(o), BufferBytes: budget})
 				id := identity(t, "asker")
-				id.sessions = nil
+				id.latest().sessions = nil
 				c := NewClient(ClientOptions{Self: "asker", Identity: id, Dial: p.dial, Resolve: func(string) (string, bool) { return "", true }})
 				defer c.Close()
 				a, err := c.Open(t.Context(), "owner", &object.Ask{Key: keyOf(o)})

@@ -3,6 +3,8 @@ package peer
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -84,7 +86,6 @@ func NewClient(o ClientOptions) *Client {
 	}
 	c := &Client{
 		opts:     o,
-		pool:     newPool(o.MaxIdlePerNode, o.IdleTimeout, o.CouncilID),
 		refusals: newRefusals(o.Now, o.Log),
 		buffers:  newBuffers(0, "client", o.Metrics),
 		vitals:   newVitals(o.Now, o.Log, o.Metrics),
@@ -92,6 +93,7 @@ func NewClient(o ClientOptions) *Client {
 		reused:   o.Metrics.NewCounter("rookery_peer_reused_connections_total"),
 		retried:  o.Metrics.NewCounter("rookery_peer_retried_requests_total"),
 	}
+	c.pool = newPool(o.MaxIdlePerNode, o.IdleTimeout, c.fits)
 	c.figures = newFigures(o.Metrics, "client", func() float64 { return float64(c.pool.size()) })
 	ctx, cancel := context.WithCancel(context.Background())
 	c.closing = cancel
@@ -106,6 +108,20 @@ func (c *Client) Close() error {
 	c.pool.close()
 	c.done.Wait()
 	return nil
+}
+
+// fits is the pool's: whether a connection was made under this node's council, and
+// its other end would be trusted now, too.
+func (c *Client) fits(conn *conn) bool {
+	if conn.council != c.opts.CouncilID() {
+		return false
+	}
+	latest := c.opts.Identity.latest()
+	if latest == conn.papers {
+		return true
+	}
+	conn.papers = latest
+	return c.opts.Identity.trusts(latest, conn.Conn.(*tls.Conn).ConnectionState(), x509.ExtKeyUsageServerAuth)
 }
 
 // Open asks node for a read. ctx bounds the whole answer: once it is done, Open

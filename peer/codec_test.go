@@ -221,7 +221,7 @@ func TestBrokenBodies(t *testing.T) {
 					far.Close()
 				}()
 				client := startClient(t, "", ClientOptions{})
-				conn := &conn{wire: wire{Conn: near, raw: near}, node: "owner"}
+				conn := &conn{wire: wire{Conn: near, raw: near}, node: "owner", papers: client.opts.Identity.latest()}
 				client.pool.add(conn)
 				b := client.start(t.Context(), conn)
 				b.left = o.Size

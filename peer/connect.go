@@ -60,11 +60,12 @@ func (c *Client) greet(ctx context.Context, node string, raw net.Conn) (*conn, e
 	defer stop()
 	patience := c.expectLife(ctx, node, raw)
 	defer patience.stop()
-	secure := tls.Client(raw, c.opts.Identity.ClientTLS(node))
+	papers := c.opts.Identity.latest()
+	secure := tls.Client(raw, c.opts.Identity.readTLS(papers, node))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, distrust(err)
 	}
-	conn := &conn{wire: wire{Conn: secure, raw: raw}, node: node}
+	conn := &conn{wire: wire{Conn: secure, raw: raw}, node: node, papers: papers}
 	if err := c.sayHello(conn); err != nil {
 		return nil, distrust(err)
 	}

@@ -92,17 +92,33 @@ func (s *session) convene() error {
 		return err
 	}
 	s.handedOver = true
-	over, drained := make(chan struct{}), make(chan struct{})
+	over, watched := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(drained)
-		select {
-		case <-s.server.draining:
-			s.wire.abort()
-		case <-over:
-		}
+		defer close(watched)
+		s.watch(over)
 	}()
 	s.server.opts.Council(s.secure, name)
 	close(over)
-	<-drained
+	<-watched
 	return nil
+}
+
+// watch ends a council's connection when the server drains, and when this node trusts
+// the other side no more.
+func (s *session) watch(over <-chan struct{}) {
+	for {
+		_, newer := s.server.opts.Identity.watch()
+		if !s.trusted() {
+			s.wire.abort()
+			return
+		}
+		select {
+		case <-newer:
+		case <-s.server.draining:
+			s.wire.abort()
+			return
+		case <-over:
+			return
+		}
+	}
 }

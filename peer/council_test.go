@@ -101,7 +101,7 @@ func TestWhoIsNotOfTheCouncil(t *testing.T) {
 	if _, err := DialCouncil(inTime(t), identity(t, "asker"), "third", addr); err == nil {
 		t.Error("the owner passed for another node")
 	}
-	stranger, err := DeriveIdentity([]byte("another gossip key entirely"), "asker", time.Now)
+	stranger, err := DeriveIdentity([][]byte{[]byte("another gossip key entirely")}, "", "asker", time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestACertificateOfSeveralNodes(t *testing.T) {
 	p := newPKI(t)
 	cert, key, ca := p.issue("shared", unchanged, "asker", "owner", "third")
 	load := func(node string) *Identity {
-		id, err := LoadIdentity(cert, key, ca, node)
+		id, err := p.load(cert, key, ca, node)
 		if err != nil {
 			t.Fatal(err)
 		}

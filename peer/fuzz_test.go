@@ -134,10 +134,10 @@ func FuzzBody(f *testing.F) {
 		if length <= 0 {
 			return
 		}
-		client := NewClient(ClientOptions{Self: "asker", Identity: &Identity{}, Resolve: func(string) (string, bool) { return "", false }})
+		client := NewClient(ClientOptions{Self: "asker", Identity: blank(), Resolve: func(string) (string, bool) { return "", false }})
 		defer client.Close()
 		raw := newCanned(frames)
-		conn := &conn{wire: wire{Conn: raw, raw: raw}, node: "owner"}
+		conn := &conn{wire: wire{Conn: raw, raw: raw}, node: "owner", papers: client.opts.Identity.latest()}
 		client.pool.add(conn)
 		b := client.start(t.Context(), conn)
 		b.left = length
@@ -189,7 +189,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, budget int64) {
 		l := newPipes()
 		s := Serve(ServerOptions{
-			Listener: l, Identity: &Identity{}, Self: "owner", Member: everyone, Handler: holder(o),
+			Listener: l, Identity: blank(), Self: "owner", Member: everyone, Handler: holder(o),
 			BufferBytes: budget, Metrics: metrics.NewSet(), Log: slog.New(slog.DiscardHandler),
 		})
 		defer s.Close()

@@ -29,10 +29,17 @@ func (f handlerFunc) OpenLocal(ctx context.Context, ask *object.Ask) (*object.An
 
 func identity(t testing.TB, node string) *Identity {
 	t.Helper()
-	id, err := DeriveIdentity(testKey, node, time.Now)
+	id, err := DeriveIdentity([][]byte{testKey}, "", node, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return id
+}
+
+// blank is an identity for connections without TLS.
+func blank() *Identity {
+	id := new(Identity)
+	id.papers.Store(new(papers))
 	return id
 }
 

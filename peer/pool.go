@@ -13,6 +13,7 @@ type conn struct {
 	wire
 	node      string
 	council   [16]byte // this node's when the two agreed to read
+	papers    *papers  // this node's, under which the other was last trusted
 	idleSince time.Time
 }
 
@@ -24,9 +25,10 @@ type conn struct {
 type pool struct {
 	maxIdle int           // for each node
 	maxAge  time.Duration // how long a connection may be idle
-	// council is this node's now. A connection that was made under another one is
-	// used no more: the other node may not belong to this one.
-	council func() [16]byte
+	// fits reports whether a connection may still be used: one that was made under
+	// another council or for a CA that is trusted no more may not. It must not block;
+	// calls are one at a time.
+	fits func(*conn) bool
 
 	mu     sync.Mutex
 	closed bool
@@ -51,9 +53,9 @@ type turn struct {
 	err  error
 }
 
-func newPool(maxIdle int, maxAge time.Duration, council func() [16]byte) *pool {
+func newPool(maxIdle int, maxAge time.Duration, fits func(*conn) bool) *pool {
 	return &pool{
-		maxIdle: maxIdle, maxAge: maxAge, council: council,
+		maxIdle: maxIdle, maxAge: maxAge, fits: fits,
 		all: make(map[*conn]struct{}), idle: make(map[string][]*conn), queues: make(map[string]*queue),
 	}
 }
@@ -109,14 +111,14 @@ func (p *pool) get(ctx context.Context, node string, fresh bool) (*conn, error) 
 	}
 }
 
-// takeIdle takes the idle connection out that was used last, or, if that one was
-// made under another council, all of them, for the caller to end. mu is held.
+// takeIdle takes the idle connection out that was used last, or, if that one
+// fits no more, all of them, for the caller to end. mu is held.
 func (p *pool) takeIdle(node string, fresh bool) (c *conn, stale []*conn) {
 	idle := p.idle[node]
 	if len(idle) == 0 || fresh {
 		return nil, nil
 	}
-	if c = idle[len(idle)-1]; c.council == p.council() {
+	if c = idle[len(idle)-1]; p.fits(c) {
 		idle[len(idle)-1] = nil
 		p.idle[node] = idle[:len(idle)-1]
 		return c, nil
@@ -180,12 +182,12 @@ func (p *pool) sendAway(node string, err error) {
 func (p *pool) put(c *conn, now time.Time) {
 	p.mu.Lock()
 	c.idleSince = now
-	current := c.council == p.council()
-	if current && p.queues[c.node].serve(turn{conn: c}) {
+	fits := p.fits(c)
+	if fits && p.queues[c.node].serve(turn{conn: c}) {
 		p.mu.Unlock()
 		return
 	}
-	keep := current && !p.closed && len(p.idle[c.node]) < p.maxIdle
+	keep := fits && !p.closed && len(p.idle[c.node]) < p.maxIdle
 	if keep {
 		p.idle[c.node] = append(p.idle[c.node], c)
 	} else {

@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 		// ... and by the hello, if the newcomer still has the old certificate.
 		{refusedWrongNode, func(s *ServerOptions) { s.Self = "newcomer"; s.Identity = identity(t, "owner") }, nil},
 		{refusedCertificate, nil, func(c *ClientOptions) {
-			stranger, err := DeriveIdentity([]byte("another gossip key entirely"), "asker", time.Now)
+			stranger, err := DeriveIdentity([][]byte{[]byte("another gossip key entirely")}, "", "asker", time.Now)
 			if err != nil {
 				t.Fatal(err)
 			}

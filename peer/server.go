@@ -2,8 +2,8 @@ package peer
 
 import (
 	"cmp"
+	"container/list"
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"sync"
@@ -47,11 +47,15 @@ type ServerOptions struct {
 	// they are closed.
 	Council func(conn net.Conn, node string)
 
-	MaxConns     int           // connections beyond it are closed at once; 0: 4096
-	MaxAnswers   int           // asks beyond so many under way are object.ErrBusy at once; 0: no bound
-	BufferBytes  int64         // beyond it answers get small buffers; 0: no bound
-	StallTimeout time.Duration // for a handshake, and for the asker to take a frame; 0: 30 s
-	IdleTimeout  time.Duration // how long a connection may carry no ask; 0: 5 min
+	MaxConns int // connections of nodes beyond it are closed at once; 0: 4096
+	// MaxHandshakes bounds the connections whose other end has not yet shown who it is.
+	// One more ends the oldest of them: strangers that say nothing keep nobody out.
+	// 0: 1024.
+	MaxHandshakes int
+	MaxAnswers    int           // asks beyond so many under way are object.ErrBusy at once; 0: no bound
+	BufferBytes   int64         // beyond it answers get small buffers; 0: no bound
+	StallTimeout  time.Duration // for a handshake, and for the asker to take a frame; 0: 30 s
+	IdleTimeout   time.Duration // how long a connection may carry no ask; 0: 5 min
 
 	Log     *slog.Logger // nil: none
 	Metrics *metrics.Set // one Server a Set; nil: private
@@ -66,7 +70,6 @@ const beatInterval = 250 * time.Millisecond
 // Server answers other nodes on one listener.
 type Server struct {
 	opts     ServerOptions
-	tls      *tls.Config
 	refusals *refusals
 	buffers  *buffers
 	answers  atomic.Int64 // under way
@@ -75,6 +78,7 @@ type Server struct {
 	figures              *figures
 	full                 *metrics.Counter
 	shed                 *metrics.Counter
+	dropped              *metrics.Counter
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -84,12 +88,15 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
+	nodes    int        // those that have shown who they are
+	shaking  *list.List // of those that have not shown who they are, the oldest first
 }
 
 // Serve starts to answer on the listener. The caller ends it with Shutdown or
 // Close.
 func Serve(o ServerOptions) *Server {
 	o.MaxConns = cmp.Or(o.MaxConns, 4096)
+	o.MaxHandshakes = cmp.Or(o.MaxHandshakes, 1024)
 	o.beat = cmp.Or(o.beat, beatInterval)
 	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
@@ -98,14 +105,15 @@ func Serve(o ServerOptions) *Server {
 	o.Metrics = privateSet(o.Metrics)
 	s := &Server{
 		opts:     o,
-		tls:      o.Identity.ServerTLS(),
 		refusals: newRefusals(time.Now, o.Log),
 		buffers:  newBuffers(o.BufferBytes, "server", o.Metrics),
 		full:     o.Metrics.NewCounter("rookery_peer_connections_rejected_total"),
 		shed:     o.Metrics.NewCounter(`rookery_limits_hit_total{limit="peer_answers"}`),
+		dropped:  o.Metrics.NewCounter("rookery_peer_handshakes_dropped_total"),
 		draining: make(chan struct{}),
 		done:     make(chan struct{}),
 		sessions: make(map[*session]struct{}),
+		shaking:  list.New(),
 	}
 	s.Bound(o.MaxConns, o.MaxAnswers)
 	s.figures = newFigures(o.Metrics, "server", func() float64 { return float64(s.size()) })
@@ -209,13 +217,35 @@ func (s *Server) wait(d time.Duration) bool {
 	}
 }
 
-func (s *Server) admit(session *session) bool {
+func (s *Server) admit(one *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.sessions) >= int(s.maxConns.Load()) || s.ctx.Err() != nil {
+	if s.nodes >= int(s.maxConns.Load()) || s.ctx.Err() != nil {
 		return false
 	}
-	s.sessions[session] = struct{}{}
+	s.sessions[one] = struct{}{}
+	one.shaking = s.shaking.PushBack(one)
+	if s.shaking.Len() > s.opts.MaxHandshakes {
+		oldest := s.shaking.Front()
+		s.shaking.Remove(oldest)
+		oldest.Value.(*session).wire.abort()
+		s.dropped.Inc()
+	}
+	return true
+}
+
+// known says that the other end of a session is a node with a certificate. It is false
+// if there are too many of those.
+func (s *Server) known(session *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shaking.Remove(session.shaking)
+	if s.nodes >= int(s.maxConns.Load()) {
+		s.full.Inc()
+		return false
+	}
+	s.nodes++
+	session.counted = true
 	return true
 }
 
@@ -226,4 +256,8 @@ func (s *Server) leave(session *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, session)
+	s.shaking.Remove(session.shaking)
+	if session.counted {
+		s.nodes--
+	}
 }

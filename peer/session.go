@@ -1,8 +1,10 @@
 package peer
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -20,11 +22,14 @@ type session struct {
 	wire   wire
 	secure *tls.Conn
 	below  *gatherer
-	peer   string // the asker's name, once it is known
+	peer   string  // the asker's name, once it is known
+	papers *papers // of this node, under which the asker was last let in
 	// council is this node's when the two agreed to read.
 	council [16]byte
 
-	handedOver bool // the council closes the connection
+	shaking    *list.Element // the server's
+	counted    bool          // among the server's nodes; guarded by its mu
+	handedOver bool          // the council closes the connection
 
 	writing chan struct{} // full while frames are written
 	waiting bool          // an answer is being made; guarded by writing
@@ -45,11 +50,14 @@ const maxHandshake = 30 * time.Second
 // (RFC 8446 §5.1).
 const recordBytes = 16 << 10
 
+var errFull = errors.New("there are too many connections of nodes")
+
 func newSession(s *Server, raw net.Conn) *session {
 	below := &gatherer{Conn: raw}
-	secure := tls.Server(below, s.tls)
+	papers := s.opts.Identity.latest()
+	secure := tls.Server(below, papers.server)
 	return &session{
-		server: s, wire: wire{Conn: secure, raw: raw}, secure: secure, below: below,
+		server: s, papers: papers, wire: wire{Conn: secure, raw: raw}, secure: secure, below: below,
 		writing: make(chan struct{}, 1),
 	}
 }
@@ -65,7 +73,7 @@ func (s *session) begin() error {
 	if err := s.handshake(); err != nil {
 		return err
 	}
-	if s.secure.ConnectionState().NegotiatedProtocol == councilALPN {
+	if s.secure.ConnectionState().NegotiatedProtocol == s.server.opts.Identity.council {
 		return s.convene()
 	}
 	if err := s.greet(); err != nil {
@@ -157,6 +165,9 @@ func (s *session) handshake() error {
 		}
 		return err
 	}
+	if !s.server.known(s) {
+		return errFull
+	}
 	return nil
 }
 
@@ -208,6 +219,18 @@ func (s *session) judge(self, other *hello) reason {
 		s.server.refusals.note(s.peer, &refusal{why: why})
 	}
 	return why
+}
+
+// trusted reports whether the asker would be let in under this node's latest papers:
+// a connection must not outlive the CA that it was let in by.
+func (s *session) trusted() bool {
+	id := s.server.opts.Identity
+	latest := id.latest()
+	if latest == s.papers {
+		return true
+	}
+	s.papers = latest
+	return id.trusts(latest, s.secure.ConnectionState(), x509.ExtKeyUsageClientAuth)
 }
 
 // busy lets the asker know from now on, until quiet, that an answer is being

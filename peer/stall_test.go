@@ -76,7 +76,7 @@ func startBeating(t *testing.T, h handlerFunc, beat time.Duration) (*Client, *Se
 	p := newPipes()
 	s := startServer(t, ServerOptions{Listener: p, Handler: h, beat: beat})
 	id := identity(t, "asker")
-	id.sessions = nil // nobody reads a ticket off a pipe while both sides write
+	id.latest().sessions = nil // nobody reads a ticket off a pipe while both sides write
 	c := NewClient(ClientOptions{Self: "asker", Identity: id, Dial: p.dial, Resolve: func(string) (string, bool) { return "", true }})
 	t.Cleanup(func() { c.Close() })
 	return c, s

@@ -333,7 +333,7 @@ func TestACrowdMakesFewConnectionsAtOnce(t *testing.T) {
 
 // Who gives up passes on what it was given.
 func TestAWaiterThatGivesUpPassesItsTurnOn(t *testing.T) {
-	p := newPool(1, time.Minute, orNone(nil))
+	p := newPool(1, time.Minute, func(*conn) bool { return true })
 	for range maxDials {
 		if c, err := p.get(t.Context(), "n", false); c != nil || err != nil {
 			t.Fatal(c, err)

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -31,15 +34,18 @@ const (
 // nodeFlags says which node a command asks, and in what form it prints the
 // answer.
 type nodeFlags struct {
-	Admin baseURL `help:"URL of a node's admin listener, ${default} if not given. Also $$ROOKERY_ADMIN." default:"http://127.0.0.1:9080" placeholder:"URL"`
-	Token string  `help:"The node's admin token. Also $$ROOKERY_TOKEN, which other users of the machine cannot see." placeholder:"TOKEN"`
-	JSON  bool    `name:"json" help:"Print JSON for machines instead of tables."`
+	Admin      baseURL `help:"URL of a node's admin listener, ${default} if not given. Also $$ROOKERY_ADMIN." default:"http://127.0.0.1:9080" placeholder:"URL"`
+	CA         string  `name:"ca" help:"PEM file of the CAs that the admin listener's certificate must be of, in place of the system's. Also $$ROOKERY_ADMIN_CA." placeholder:"FILE"`
+	Token      string  `help:"The node's admin token. Also $$ROOKERY_TOKEN, which other users of the machine cannot see." placeholder:"TOKEN"`
+	ClientCert string  `help:"PEM file of the certificate to show, where the listener wants one (admin.tls.client_ca). Needs --client-key." placeholder:"FILE"`
+	ClientKey  string  `help:"PEM file of its key." placeholder:"FILE"`
+	JSON       bool    `name:"json" help:"Print JSON for machines instead of tables."`
 }
 
 // flagsFromEnvironment gives nodeFlags their values where the command line does
 // not. (Kong's own env tags would read the process's environment, not getenv.)
 func flagsFromEnvironment(getenv func(string) (string, bool)) kong.Resolver {
-	names := map[string]string{"admin": "ROOKERY_ADMIN", "token": "ROOKERY_TOKEN"}
+	names := map[string]string{"admin": "ROOKERY_ADMIN", "token": "ROOKERY_TOKEN", "ca": "ROOKERY_ADMIN_CA"}
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if value, ok := getenv(names[flag.Name]); ok && value != "" {
 			return value, nil
@@ -67,16 +73,42 @@ type client struct {
 	base  string
 	token string
 	http  http.Client
+	// fault is what is wrong with the files of the flags; every question fails with it.
+	fault error
 }
 
 // client returns the client that the flags name. It goes through no proxy and
 // follows no redirect: the token is for the node alone.
 func (f *nodeFlags) client() *client {
-	return &client{base: string(f.Admin), token: f.Token, http: http.Client{
+	secure, err := f.tls()
+	return &client{base: string(f.Admin), token: f.Token, fault: err, http: http.Client{
 		Timeout:       requestTimeout,
-		Transport:     &http.Transport{},
+		Transport:     &http.Transport{TLSClientConfig: secure},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// tls says whom the command trusts, and what it shows.
+func (f *nodeFlags) tls() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.CA != "" {
+		text, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("--ca or ROOKERY_ADMIN_CA: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("--ca or ROOKERY_ADMIN_CA: %s holds no certificate", f.CA)
+		}
+	}
+	if f.ClientCert != "" || f.ClientKey != "" {
+		pair, err := tls.LoadX509KeyPair(f.ClientCert, f.ClientKey)
+		if err != nil {
+			return nil, fmt.Errorf("--client-cert and --client-key: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
 }
 
 // patient returns the client with time enough for a lease to end.
@@ -110,6 +142,9 @@ func (c *client) post(ctx context.Context, path string, body, v any, also ...int
 }
 
 func (c *client) do(ctx context.Context, method, path string, send io.Reader, v any, also ...int) error {
+	if c.fault != nil {
+		return c.fault
+	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, send)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", c.base, err)

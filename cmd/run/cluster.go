@@ -19,26 +19,10 @@ const aloneAfter = 10 * time.Second
 // gateway gives a client, for whose sake the other node may be waiting.
 const askerStall = 90 * time.Second
 
-func (n *Node) identity() (*peer.Identity, error) {
-	c := &n.cfg.Cluster
-	var id *peer.Identity
-	var err error
-	if t := c.PeerTLS; t != nil {
-		id, err = peer.LoadIdentity(t.Cert, t.Key, t.CA, n.cfg.Node.Name)
-	} else {
-		id, err = peer.DeriveIdentity(c.GossipKey, n.cfg.Node.Name, time.Now)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("identity between nodes: %w", err)
-	}
-	return id, nil
-}
-
 // openPeerClient makes the client that the node asks others with. It resolves
 // names through the cluster, which starts later: until then nobody is known.
 func (n *Node) openPeerClient() error {
-	var err error
-	if n.self, err = n.identity(); err != nil {
+	if err := n.openIdentity(); err != nil {
 		return err
 	}
 	n.client = peer.NewClient(peer.ClientOptions{
@@ -55,7 +39,7 @@ func (n *Node) joinCluster(ctx context.Context) error {
 	c := &n.cfg.Cluster
 	o := cluster.Options{
 		Name: n.cfg.Node.Name, Zone: n.cfg.Node.Zone, Version: n.options.Version,
-		GossipKey: c.GossipKey, Bind: c.Bind, Advertise: c.Advertise, PeerAddress: c.PeerAdvertise(), Join: c.Join,
+		Label: c.Label, Bind: c.Bind, Advertise: c.Advertise, PeerAddress: c.PeerAdvertise(), Join: c.Join,
 		PeerProtocol: peer.Protocol, PeerProtocolMin: peer.MinProtocol, Fingerprint: n.options.fingerprint,
 		Ring: n.ring, OnChange: n.members.set, Log: n.log, Metrics: n.metrics,
 	}
@@ -63,6 +47,8 @@ func (n *Node) joinCluster(ctx context.Context) error {
 		o.Profile = cluster.Loopback
 	}
 	if !c.Alone() {
+		keys := n.gossipKeys()
+		o.GossipKey, o.OtherKeys = keys[0], keys[1:]
 		addr, err := n.servePeers(ctx)
 		if err != nil {
 			return err
@@ -74,6 +60,7 @@ func (n *Node) joinCluster(ctx context.Context) error {
 		return err
 	}
 	n.opened("cluster", n.leaveCluster)
+	n.followIdentity()
 	return nil
 }
 
@@ -94,7 +81,7 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 	}
 	n.peers = peer.Serve(peer.ServerOptions{
 		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: n.options.fingerprint, CouncilID: n.councilID,
-		Member: n.members.known, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
+		Member: n.isMember, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
 		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
 		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,
 	})

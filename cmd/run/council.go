@@ -183,7 +183,7 @@ func (n *Node) dead(key object.Key, _ object.Version, note object.Note) bool {
 // serveCouncil takes a connection of another member.
 func (n *Node) serveCouncil(conn net.Conn, node string) {
 	c, err := n.bench.now()
-	if err != nil {
+	if is, _ := n.members.known(node); err != nil || !is && !n.inCouncil(node) {
 		conn.Close()
 		return
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"time"
 
 	"rookery/object"
 )
@@ -29,3 +30,6 @@ func (n *Node) RingMembers() []string { return n.ring.Load().Members() }
 
 // Pretend makes a node's ring scheme another than it is, as another version's may be.
 func (o *Options) Pretend(fingerprint string) { o.fingerprint = fingerprint }
+
+// LookAtFiles makes a node look at its files so often.
+func (o *Options) LookAtFiles(every time.Duration) { o.filesEvery = every }

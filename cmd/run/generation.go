@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"rookery/admin"
+	"rookery/auth"
 	"rookery/config"
 	"rookery/gateway"
 	"rookery/node"
@@ -21,6 +22,8 @@ type generation struct {
 	origins map[string]*origin.Origin // by the bucket's name
 	admin   *admin.Settings
 	end     context.CancelFunc // of what its policy has started
+	// operators are those that come to the admin listener with tokens of their own; nil: nobody.
+	operators *auth.Operators
 }
 
 // now is the generation in use.
@@ -86,10 +89,11 @@ func sameOrigin(before []config.Bucket, b *config.Bucket) bool {
 func (n *Node) draftPolicy(d *draft) error {
 	own, end := context.WithCancel(context.Background())
 	d.end = end
-	policy, err := n.policyOf(own, d.cfg)
+	policy, operators, err := n.policyOf(own, d.cfg)
 	if err != nil {
 		return err
 	}
+	d.operators = operators
 	policy.Reader = d.buckets
 	d.policy, err = n.core.Prepare(policy)
 	return err
@@ -157,14 +161,14 @@ func (n *Node) openOrigins(ctx context.Context) error {
 // openPolicy makes the first generation's.
 func (n *Node) openPolicy() (gateway.Policy, error) {
 	own, end := context.WithCancel(context.Background())
-	policy, err := n.policyOf(own, n.cfg)
+	policy, operators, err := n.policyOf(own, n.cfg)
 	if err != nil {
 		end()
 		return policy, err
 	}
 	policy.Reader = n.node.Buckets()
 	first := *n.now()
-	first.end = end
+	first.end, first.operators = end, operators
 	n.live.Store(&first)
 	n.opened("policy", func(context.Context) error { n.now().end(); return nil })
 	return policy, nil

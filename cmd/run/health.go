@@ -37,6 +37,7 @@ func (n *Node) health() admin.Health {
 	if kept := n.bench.Status().Waiting; kept > 0 {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("purges that wait on this node for a quorum: %d", kept))
 	}
+	n.identityHealth(&h)
 	if len(h.Reasons) > 0 {
 		h.State = admin.HealthDegraded
 	}

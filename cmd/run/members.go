@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"sync"
 
 	"rookery/cluster"
@@ -40,13 +41,27 @@ func (m *members) address(name string) (string, bool) {
 	return member.PeerAddress, ok && member.PeerAddress != ""
 }
 
-// known reports whether a node belongs to the cluster. One that was lost to
-// gossip a moment ago still does: it may well be right about us.
-func (m *members) known(name string) bool {
+// known reports whether gossip knows a node of that name, and whether it is lost to it.
+func (m *members) known(name string) (is, lost bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	_, ok := m.byName[name]
-	return ok
+	member, ok := m.byName[name]
+	return ok, member.State == cluster.Failed
+}
+
+// isMember reports whether a node belongs to the cluster. One that was lost to gossip a
+// moment ago still does: it may well be right about us. But if it has been forgotten,
+// which the council knows, it does not.
+func (n *Node) isMember(name string) bool {
+	is, lost := n.members.known(name)
+	return is && (!lost || n.inCouncil(name))
+}
+
+// inCouncil reports whether the council has a node, as far as this node knows: without
+// a council it has all that gossip has.
+func (n *Node) inCouncil(name string) bool {
+	s := n.bench.Status()
+	return s.ID == [16]byte{} || slices.Contains(s.Members, name)
 }
 
 // all returns the list, which nobody changes, and a channel that is closed when there

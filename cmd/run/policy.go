@@ -10,12 +10,16 @@ import (
 	"rookery/limit"
 )
 
-// policyOf turns a configuration into what the gateway needs of it. What it starts
-// (to fetch keys, say) ends with ctx.
-func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy, error) {
+// policyOf turns a configuration into what the gateway needs of it, and whose tokens are
+// operators'. What it starts (to fetch keys, say) ends with ctx.
+func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy, *auth.Operators, error) {
 	tokens, err := n.openJWT(ctx, cfg)
 	if err != nil {
-		return gateway.Policy{}, fmt.Errorf("jwt: %w", err)
+		return gateway.Policy{}, nil, fmt.Errorf("jwt: %w", err)
+	}
+	claims, err := conditionsOf(cfg.JWT.AdminClaims)
+	if err != nil {
+		return gateway.Policy{}, nil, fmt.Errorf("jwt.admin_claims: %w", err)
 	}
 	p := gateway.Policy{
 		Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access,
@@ -27,7 +31,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		b := &cfg.Buckets[i]
 		guard, err := guardOf(tokens, cfg, b)
 		if err != nil {
-			return gateway.Policy{}, fmt.Errorf("bucket %s: %w", b.Name, err)
+			return gateway.Policy{}, nil, fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
 		if own := auth.NewAddresses(b.IPFilter.Allow, b.IPFilter.Block); own != nil {
 			guard = guard.Behind(own)
@@ -37,7 +41,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 			AuditReads: b.AuditReads, MaxRequests: b.MaxConcurrentRequests, Rates: rates(&b.RateLimits), CORS: corsOf(b.CORS),
 		})
 	}
-	return p, nil
+	return p, auth.NewOperators(tokens, claims), nil
 }
 
 // guardOf makes the guard of one bucket; nil for one that everybody may read.

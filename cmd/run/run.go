@@ -49,7 +49,8 @@ type Options struct {
 	// Loopback tunes gossip for nodes that are all on one machine.
 	Loopback bool
 
-	fingerprint string // of the ring's scheme; tests pretend to another
+	fingerprint string        // of the ring's scheme; tests pretend to another
+	filesEvery  time.Duration // tests: another filesEvery
 }
 
 // Node is one running node.
@@ -67,6 +68,7 @@ type Node struct {
 	client  *peer.Client   // nil for a node alone
 	peers   *peer.Server   // nil for a node alone
 	self    *peer.Identity // nil for a node alone
+	proofs  proofs
 	members members
 	bench   bench
 	cluster *cluster.Cluster
@@ -126,13 +128,16 @@ func Check(ctx context.Context, cfg *config.Config) error {
 	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet()}
 	n.begin(cfg)
 	if !cfg.Cluster.Alone() {
-		if _, err := n.identity(); err != nil {
+		if err := n.openIdentity(); err != nil {
 			return err
 		}
 	}
+	if _, err := n.openAdminTLS(); err != nil {
+		return err
+	}
 	over, end := context.WithCancel(ctx)
 	end()
-	_, err := n.policyOf(over, cfg)
+	_, _, err := n.policyOf(over, cfg)
 	if err == nil {
 		_, err = n.serverOptions()
 	}
@@ -268,6 +273,9 @@ func (n *Node) servePublic(context.Context) error {
 }
 
 func (n *Node) serveAdmin(context.Context) error {
+	if err := n.secureAdmin(); err != nil {
+		return err
+	}
 	h := admin.New(n.adminOptions())
 	n.adminServer = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 	n.serve("operators", n.adminServer, n.operators)

@@ -14,7 +14,7 @@ import (
 // adminOptions gives the operators' listener its views of this node.
 func (n *Node) adminOptions() admin.Options {
 	return admin.Options{
-		Settings: func() *admin.Settings { return n.now().admin }, Reload: n.tryReload,
+		Settings: func() *admin.Settings { return n.now().admin }, Operators: n.operatorTokens, Reload: n.tryReload,
 		Health: n.health, Ready: n.readiness, WriteMetrics: n.writeMetrics, Cluster: n.clusterView,
 		Owners: func(key object.Key, extent int64) []string { return n.ring.Load().Owners(key, extent) },
 		Stats:  n.stats, Held: n.held, Log: n.log, Metrics: n.metrics, Audit: n.audit,
