@@ -24,6 +24,7 @@ type Config struct {
 	Log     Log
 	Prices  Prices
 	Reload  Reload
+	JWT     JWT
 }
 
 // Node says who this node is and where it keeps its data.
@@ -100,6 +101,7 @@ type Bucket struct {
 	// Identity is the name under which what is cached of the bucket is kept apart from
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string
+	Auth     BucketAuth
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

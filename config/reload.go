@@ -44,6 +44,7 @@ var reloadable = map[string]bool{
 	"Log.Access":                   true,
 	"Prices":                       true,
 	"Reload":                       false,
+	"JWT":                          true,
 }
 
 // Compare returns the keys in which two configurations differ: those that a reload may

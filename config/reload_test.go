@@ -71,7 +71,7 @@ func TestCompare(t *testing.T) {
 		"what wants a restart": {
 			[]string{"node: {name: rook-0}", "node: {name: rook-1, zone: z}\nserver: {port: 81, domain: d}\ncache: {memory: 1GiB}\nlog: {level: debug, format: json}\ncluster: {gossip_key: MDEyMzQ1Njc4OWFiY2RlZg==}"},
 			[]string{"server.domain", "server.max_concurrent_requests", "log.level"},
-			[]string{"node.name", "node.zone", "server.port", "cluster.gossip_key", "cluster.founder", "cache.memory", "log.format"},
+			[]string{"node.name", "node.zone", "server.port", "cluster.gossip_key", "cache.memory", "log.format"},
 		},
 	}
 	for name, c := range cases {

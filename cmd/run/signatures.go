@@ -1,0 +1,22 @@
+package run
+
+import (
+	"rookery/auth"
+	"rookery/config"
+)
+
+// signatureSchemes makes the schemes of a bucket that know signed requests.
+func signatureSchemes(a *config.BucketAuth) (schemes []auth.Scheme, err error) {
+	if len(a.SigV4) > 0 {
+		keys := make([]auth.SigV4Key, len(a.SigV4))
+		for i, k := range a.SigV4 {
+			keys[i] = auth.SigV4Key{AccessKey: k.AccessKey, Secret: string(k.SecretKey), Subject: k.Subject}
+		}
+		s, err := auth.NewSigV4(keys, nil)
+		if err != nil {
+			return nil, err
+		}
+		schemes = append(schemes, s)
+	}
+	return schemes, nil
+}
