@@ -20,6 +20,7 @@ type counters struct {
 // clients and for other nodes.
 type bucketCounters struct {
 	hot, disk, handed, misses, bypassed, collapsed *metrics.Counter
+	listsHeld, queried, queriesShared              *metrics.Counter // documents
 	handedBytes                                    *metrics.Counter // taken over from former owners
 	// What owners gave this node: with what they held, or from S3.
 	peerHits, peerMisses *metrics.Counter
@@ -41,6 +42,10 @@ func newCounters(set *metrics.Set, buckets map[string]Bucket, f *flights) *count
 			misses:    counter(`rookery_cache_misses_total{bucket=%q}`),
 			bypassed:  counter(`rookery_cache_bypassed_total{bucket=%q}`),
 			collapsed: counter(`rookery_collapsed_reads_total{bucket=%q}`),
+
+			listsHeld:     counter(`rookery_documents_total{bucket=%q,outcome="hit"}`),
+			queried:       counter(`rookery_documents_total{bucket=%q,outcome="miss"}`),
+			queriesShared: counter(`rookery_documents_total{bucket=%q,outcome="shared"}`),
 
 			handedBytes: counter(`rookery_handed_over_bytes_total{bucket=%q}`),
 
@@ -68,6 +73,19 @@ func (c *counters) answered(bucket string, a *object.Answer) {
 	}
 	if a.Collapsed {
 		b.collapsed.Inc()
+	}
+}
+
+// told counts a document that this node gave.
+func (c *counters) told(bucket string, a *object.Answer) {
+	b := c.buckets[bucket]
+	switch {
+	case a.Outcome == object.Hit:
+		b.listsHeld.Inc()
+	case a.Collapsed:
+		b.queriesShared.Inc()
+	default:
+		b.queried.Inc()
 	}
 }
 

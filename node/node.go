@@ -54,6 +54,8 @@ type Bucket struct {
 	// StaleWithoutLease: what is held may be served without a lease, and so although
 	// it was purged.
 	StaleWithoutLease bool
+	// Lists is for how long a page of names is kept; 0: not at all.
+	Lists time.Duration
 }
 
 // Options of New. Store, Ring, Purges and Buckets are required; Peers may be nil for a
@@ -69,6 +71,9 @@ type Options struct {
 	// FlightBytes bounds the memory that flights hold, in bytes; at least one
 	// chunk.
 	FlightBytes int64
+	// DocumentBytes bounds the memory of documents, half of it that of those that are
+	// kept. 0: no bound, and nothing is kept.
+	DocumentBytes int64
 	// FinishBytes: a flight that nobody reads any more goes on only while no more
 	// than this is left of it.
 	FinishBytes int64
@@ -100,6 +105,7 @@ type Node struct {
 	popular   popular
 	sequences *sequences
 	gate      *gate
+	documents *documents
 
 	ctx    context.Context // ends with the node; fetches run on it
 	cancel context.CancelFunc
@@ -109,6 +115,8 @@ type Node struct {
 
 	mu    sync.Mutex
 	calls map[object.Hash]*call
+	// inquiries are those that may be joined, or waited for.
+	inquiries map[object.Query]*inquiry
 }
 
 // New returns a node that is ready to read. Close it before its Store.
@@ -131,7 +139,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		name: o.Name, store: o.Store, ring: o.Ring, purges: o.Purges, peers: o.Peers, buckets: o.Buckets,
 		now: o.Now, log: o.Log, negatives: newNegatives(o.Now), sequences: newSequences(),
-		calls: make(map[object.Hash]*call), retries: make(map[string]*retries, len(o.Buckets)),
+		calls: make(map[object.Hash]*call), inquiries: make(map[object.Query]*inquiry), retries: make(map[string]*retries, len(o.Buckets)),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.flights = &flights{
@@ -139,7 +147,7 @@ func New(o Options) (*Node, error) {
 		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
 	n.handOff, n.standIns, n.deaf = newHandOff(n), newStandIns(n.now), newDeaf(n.now)
-	n.gate = newGate(o.MaxWaiting, o.Metrics)
+	n.gate, n.documents = newGate(o.MaxWaiting, o.Metrics), newDocuments(o.DocumentBytes, o.Metrics)
 	for name, b := range o.Buckets {
 		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)
 	}
