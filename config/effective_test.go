@@ -89,6 +89,8 @@ log:
   level: info
   format: text
   access: true
+reload:
+  watch: true
 prices:
   get_per_1000: 0.0004
   egress_per_gb: 0.09
@@ -130,6 +132,7 @@ buckets:
         - Surrogate-Key
         - Cache-Tag
       client_cache_control: false
+      lists: 0s
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -51,6 +51,7 @@ type question struct {
 	wish        *object.Wish   // nil where the bucket does not let clients ask
 	overrides   []object.Field // of the answer's header
 	requestID   string
+	reader      Reader
 }
 
 func parseQuestion(r *Request, bucket *route, who *auth.Identity, name string, p *parameters) (q question, err error) {

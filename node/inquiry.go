@@ -12,6 +12,7 @@ import (
 // is sent; later, only who may have an answer to what was sent before, as a call
 // has it. Others share the next, which is sent when this one is back.
 type inquiry struct {
+	of       *bucket       // that of its first reader
 	done     chan struct{} // closed when document and err are set
 	prev     *inquiry      // whose answer is awaited first; nil if none
 	document *document     // held until the last reader has left
@@ -30,12 +31,12 @@ type inquiry struct {
 
 // inquire returns the answer of the inquiry under way, or of a new one. The caller lets
 // go of the document.
-func (n *Node) inquire(ctx context.Context, q *object.Query, w inquiryNeed) (d *document, joined bool, err error) {
+func (n *Node) inquire(ctx context.Context, b *bucket, q *object.Query, w inquiryNeed) (d *document, joined bool, err error) {
 	if err := n.gate.enter(); err != nil {
 		return nil, false, err
 	}
 	defer n.gate.leave()
-	c, joined, err := n.inquiry(q, w)
+	c, joined, err := n.inquiry(b, q, w)
 	if err != nil {
 		return nil, false, err
 	}
@@ -52,7 +53,7 @@ func (n *Node) inquire(ctx context.Context, q *object.Query, w inquiryNeed) (d *
 }
 
 // inquiry gives a place in the inquiry under way, or in a new one.
-func (n *Node) inquiry(q *object.Query, w inquiryNeed) (c *inquiry, joined bool, err error) {
+func (n *Node) inquiry(b *bucket, q *object.Query, w inquiryNeed) (c *inquiry, joined bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c = n.inquiries[*q]
@@ -64,7 +65,7 @@ func (n *Node) inquiry(q *object.Query, w inquiryNeed) (c *inquiry, joined bool,
 	if n.ctx.Err() != nil {
 		return nil, false, errClosed
 	}
-	next := &inquiry{done: make(chan struct{}), prev: c, readers: 1, keep: w.keep}
+	next := &inquiry{of: b, done: make(chan struct{}), prev: c, readers: 1, keep: w.keep}
 	next.ctx, next.cancel = context.WithCancel(n.ctx)
 	n.inquiries[*q] = next
 	n.work.Go(func() { n.answerInquiry(next, *q) })
@@ -131,15 +132,14 @@ func (n *Node) askDocument(c *inquiry, q *object.Query) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	retries := n.retries[q.Key.Bucket]
 	for failures := 1; ; failures++ {
-		retries.budget.asked()
+		c.of.retries.budget.asked()
 		note := n.sendInquiry(c)
-		answer, err := n.buckets[q.Key.Bucket].Origin.Query(c.ctx, *q)
+		answer, err := c.of.Origin.Query(c.ctx, *q)
 		if err == nil {
 			return n.documents.take(answer, note, room)
 		}
-		if retries.again(c.ctx, failures, err) != nil {
+		if c.of.retries.again(c.ctx, failures, err) != nil {
 			n.documents.giveBack(room)
 			return nil, asOrigin(err)
 		}

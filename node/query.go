@@ -15,20 +15,30 @@ import (
 // nothing in the bucket is purged.
 //
 // Errors are those of Open.
-func (n *Node) Query(ctx context.Context, q object.Query, wish *object.Wish) (*object.Answer, error) {
-	b, ok := n.buckets[q.Key.Bucket]
-	if !ok {
+func (s *Buckets) Query(ctx context.Context, q object.Query, wish *object.Wish) (*object.Answer, error) {
+	b := s.configured(q.Key.Bucket)
+	if b == nil {
 		return nil, object.ErrUnknownBucket
 	}
+	q.Key.Place = b.Place
+	return s.node.query(ctx, b, &q, wish)
+}
+
+// Query is that of the buckets in use.
+func (n *Node) Query(ctx context.Context, q object.Query, wish *object.Wish) (*object.Answer, error) {
+	return n.buckets.Load().Query(ctx, q, wish)
+}
+
+func (n *Node) query(ctx context.Context, b *bucket, q *object.Query, wish *object.Wish) (*object.Answer, error) {
 	life := object.Lifetime{Strict: true}
 	if q.IsList() {
 		life.Fresh = b.Lists
 	}
 	w := inquiryNeed{keep: life.Fresh > 0 && (wish == nil || !wish.NoStore)}
-	if life.Fresh > 0 && n.leased(q.Key.Bucket) {
-		if d := n.documents.get(q, n.purges); d != nil {
+	if life.Fresh > 0 && n.leased(q.Key) {
+		if d := n.documents.get(*q, n.purges); d != nil {
 			if age := n.now().Sub(d.Validated); lifeOf(d, life).For(age, wish) == object.UseFresh {
-				return n.tell(&q, d, object.Answer{Source: object.SourceHot, Outcome: object.Hit, TTL: lifeOf(d, life).Fresh - age}), nil
+				return n.tell(b, d, object.Answer{Source: object.SourceHot, Outcome: object.Hit, TTL: lifeOf(d, life).Fresh - age}), nil
 			}
 			d.release()
 		}
@@ -39,7 +49,7 @@ func (n *Node) Query(ctx context.Context, q object.Query, wish *object.Wish) (*o
 	if wish != nil && wish.OnlyIfCached {
 		return nil, object.ErrNotHeld
 	}
-	d, joined, err := n.inquire(ctx, &q, w)
+	d, joined, err := n.inquire(ctx, b, q, w)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +57,7 @@ func (n *Node) Query(ctx context.Context, q object.Query, wish *object.Wish) (*o
 	if life.Fresh > 0 {
 		a.Outcome, a.Stored, a.TTL = object.Miss, w.keep, lifeOf(d, life).Fresh-n.now().Sub(d.Validated)
 	}
-	return n.tell(&q, d, a), nil
+	return n.tell(b, d, a), nil
 }
 
 // lifeOf is how long a document may be told again. What a replica says may be behind.
@@ -59,8 +69,8 @@ func lifeOf(d *document, l object.Lifetime) *object.Lifetime {
 }
 
 // tell makes the answer of a document, whose reference it takes over.
-func (n *Node) tell(q *object.Query, d *document, a object.Answer) *object.Answer {
-	n.count.told(q.Key.Bucket, &a)
+func (n *Node) tell(b *bucket, d *document, a object.Answer) *object.Answer {
+	b.count.told(&a)
 	a.Info = object.Info{Header: d.Header, Validated: d.Validated, Size: int64(len(d.Text))}
 	a.Length = a.Info.Size
 	body := &documentBody{release: sync.OnceFunc(d.release)}
