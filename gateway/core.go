@@ -13,11 +13,14 @@ import (
 	"rookery/object"
 )
 
-// Reader is what the gateway needs of its node. Open is safe for concurrent use;
-// its errors are those of the object package. The gateway closes the Body of
+// Reader is what the gateway needs of its node. It is safe for concurrent use; its
+// errors are those of the object package. The gateway closes the Body of
 // every Answer that it gets.
 type Reader interface {
 	Open(ctx context.Context, ask *object.Ask) (*object.Answer, error)
+	// Query gives a document of S3's in place of an object: what is not set of the
+	// answer's Info an object alone has. wish may be nil.
+	Query(ctx context.Context, q object.Query, wish *object.Wish) (*object.Answer, error)
 }
 
 // Options are the parts of a Core. Reader is needed; every other may be nil.
@@ -131,19 +134,30 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
-	if bucket == nil {
+	switch {
+	case bucket != nil:
+		a.bucket = bucket.bucketMeter
+	case virtual || t.path != "/":
 		return noSuchBucket
 	}
-	a.bucket = bucket.bucketMeter
 	if a.shed {
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
-	who, err := c.authorize(ctx, r, bucket, name)
-	if err != nil {
-		return err
+	if bucket == nil {
+		return c.answerService(ctx, p, r, t.query, a)
 	}
-	q, err := parseQuestion(r, bucket, who, name, t.query)
+	w := understand(r.Method, bucket, name, t.query)
+	who, err := c.authorize(ctx, r, bucket, &w)
+	switch {
+	case err != nil:
+		return err
+	case w.err != nil:
+		return w.err
+	case w.operation != readObject:
+		return c.answerBucket(ctx, p, r, bucket, &w, a)
+	}
+	q, err := parseQuestion(r, bucket, who, name, &w.parameters)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type Route struct {
 	// PathPrefix, decoded, begins with "/". "/" takes every path that nothing
 	// longer takes; "" is no prefix at all.
 	PathPrefix string
+	// Region is where S3 has the bucket, for clients that ask; "" is us-east-1.
+	Region string
 	// Guard is asked before anything is looked up; nil lets everybody read.
 	Guard *auth.Guard
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.

@@ -54,19 +54,14 @@ type question struct {
 	reader      Reader
 }
 
-func parseQuestion(r *Request, bucket *route, who *auth.Identity, name, query string) (question, error) {
-	p, err := parseQuery(query)
+func parseQuestion(r *Request, bucket *route, who *auth.Identity, name string, p *parameters) (q question, err error) {
 	switch {
-	case err != nil:
-		return question{}, err
-	case name == "":
-		return question{}, notImplemented // lists
 	case len(name) > object.MaxNameBytes:
 		return question{}, keyTooLong
 	case p.overrides != nil && who.Anonymous():
 		return question{}, anonymousOverride
 	}
-	q := question{
+	q = question{
 		key:      object.Key{Bucket: bucket.bucket, Name: name, Version: p.version, Part: p.part},
 		headOnly: r.Method == "HEAD", overrides: p.overrides,
 	}

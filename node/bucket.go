@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"rookery/object"
 )
@@ -22,6 +23,8 @@ type Bucket struct {
 	// StaleWithoutLease: what is held may be served without a lease, and so although
 	// it was purged.
 	StaleWithoutLease bool
+	// Lists is for how long a page of names is kept; 0: not at all.
+	Lists time.Duration
 }
 
 // bucket is a Bucket in use. Immutable but for its counts.

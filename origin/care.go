@@ -165,3 +165,15 @@ func (o *Origin) Get(ctx context.Context, f object.Fetch) (*object.Fetched, erro
 	}
 	return fetched, nil
 }
+
+// Query is Client.Query at the first replica that answers.
+func (o *Origin) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	document, by, err := ask(ctx, o, func(ctx context.Context, m *member) (*object.Document, error) {
+		return m.Query(ctx, q)
+	})
+	if err != nil {
+		return nil, o.behind(by, err, false)
+	}
+	document.Replica = by > 0
+	return document, nil
+}

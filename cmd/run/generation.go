@@ -112,7 +112,7 @@ func bucketsOf(g *generation) map[string]node.Bucket {
 		b := &g.cfg.Buckets[i]
 		all[b.Name] = node.Bucket{
 			Origin: g.origins[b.Name], Place: b.Place(), Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry),
-			TagHeaders: b.TagHeaders, StaleWithoutLease: b.StaleWithoutLease,
+			TagHeaders: b.TagHeaders, StaleWithoutLease: b.StaleWithoutLease, Lists: b.Lists,
 		}
 	}
 	return all

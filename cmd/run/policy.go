@@ -24,7 +24,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 			return gateway.Policy{}, fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
 		p.Routes = append(p.Routes, gateway.Route{
-			Bucket: b.Name, PathPrefix: b.PathPrefix, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
 		})
 	}
 	return p, nil

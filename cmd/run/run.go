@@ -219,8 +219,9 @@ func (n *Node) openNode(context.Context) error {
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: bucketsOf(n.now()),
 		FlightBytes: shares(n.cfg.Cache.MemoryBytes).flights, FinishBytes: n.cfg.Cache.FinishAbandonedBytes,
-		MaxWaiting: waiting(n.cfg.Server.MaxConcurrentRequests),
-		Log:        n.log, Metrics: n.metrics,
+		DocumentBytes: shares(n.cfg.Cache.MemoryBytes).lists,
+		MaxWaiting:    waiting(n.cfg.Server.MaxConcurrentRequests),
+		Log:           n.log, Metrics: n.metrics,
 	}
 	if !n.cfg.Cluster.Alone() {
 		if err := n.openPeerClient(); err != nil {
