@@ -82,6 +82,9 @@ func (i *issuer) publish(o *JWTOptions) error {
 		JWKS: *i.JWKS, issuer: i.Name, algorithms: i.Algorithms, client: client, now: o.Now,
 		log: o.Log, meter: newJWKSMeter(o.Metrics, i.Name), wake: make(chan struct{}, 1),
 	}
+	if o.Before != nil {
+		i.fetched.follow(o.Before.issuers[i.Name])
+	}
 	return nil
 }
 

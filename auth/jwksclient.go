@@ -21,6 +21,8 @@ type JWKS struct {
 	// Keep is how long the last set is believed while no new one can be fetched.
 	Keep  time.Duration
 	Roots *x509.CertPool // who vouches for the server; nil: the system's
+
+	fault http.RoundTripper // takes the network's place in tests
 }
 
 // newClient makes a client that goes to the one place it was told, over TLS, and
@@ -34,14 +36,17 @@ func (j *JWKS) newClient() (*http.Client, error) {
 	if u.Scheme == "http" {
 		dialer.Control = loopback
 	}
+	var transport http.RoundTripper = &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: j.Roots},
+		DisableKeepAlives:      true, // once an hour
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if j.fault != nil {
+		transport = j.fault
+	}
 	return &http.Client{
-		Timeout: fetchTimeout,
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: j.Roots},
-			DisableKeepAlives:      true, // once an hour
-			MaxResponseHeaderBytes: 64 << 10,
-		},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("a redirect, which is not followed") },
 	}, nil
 }

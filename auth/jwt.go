@@ -31,6 +31,9 @@ const (
 // JWTOptions are the parts of a JWT.
 type JWTOptions struct {
 	Issuers []Issuer
+	// Before is the JWT that this one takes the place of, or nil: published keys that
+	// it has are there at once. What it remembers is not.
+	Before  *JWT
 	Sources []Source         // none: Bearer
 	Now     func() time.Time // nil is time.Now
 	Log     *slog.Logger     // nil is none
@@ -82,15 +85,17 @@ func NewJWT(ctx context.Context, o JWTOptions) (*JWT, error) {
 	return j, nil
 }
 
-// fetch begins to fetch published keys, and waits for the first of each issuer.
+// fetch begins to fetch published keys, and waits for those that there are none of yet.
 func (j *JWT) fetch(ctx context.Context) {
 	var first []chan struct{}
 	for _, i := range j.issuers {
-		if i.fetched != nil {
-			r := i.fetched.begin()
-			first = append(first, r.over)
-			go i.fetched.run(ctx)
+		if i.fetched == nil {
+			continue
 		}
+		if r := i.fetched.begin(); i.fetched.set.Load() == nil {
+			first = append(first, r.over)
+		}
+		go i.fetched.run(ctx)
 	}
 	for _, over := range first {
 		select {
@@ -100,11 +105,16 @@ func (j *JWT) fetch(ctx context.Context) {
 	}
 }
 
-// Missing names the issuers whose published keys have not been had so far.
-func (j *JWT) Missing() []string {
+// Lost names the issuers whose published keys another JWT has, and this one has none
+// of; before may be nil.
+func (j *JWT) Lost(before *JWT) []string {
 	var all []string
+	if before == nil {
+		return nil
+	}
 	for name, i := range j.issuers {
-		if i.fetched != nil && i.fetched.set.Load() == nil {
+		was := before.issuers[name]
+		if i.fetched != nil && i.fetched.set.Load() == nil && was != nil && was.fetched != nil && was.fetched.set.Load() != nil {
 			all = append(all, strconv.Quote(name))
 		}
 	}
@@ -114,23 +124,19 @@ func (j *JWT) Missing() []string {
 
 // Identify finds the one token of a request and verifies it.
 func (j *JWT) Identify(ctx context.Context, r *Request) (*Identity, error) {
-	token := ""
+	var all found
 	for i := range j.sources {
-		found, err := j.sources[i].tokens(r)
-		switch {
-		case err != nil:
+		if err := j.sources[i].look(r, &all); err != nil {
 			return nil, &Denied{Reason: Malformed, Err: err}
-		case len(found) == 0:
-		case len(found) > 1 || token != "":
-			return nil, &Denied{Reason: TwoTokens}
-		default:
-			token = found[0]
 		}
 	}
-	if token == "" {
+	switch all.count {
+	case 0:
 		return nil, nil
+	case 1:
+		return j.Verify(ctx, all.token)
 	}
-	return j.Verify(ctx, token)
+	return nil, &Denied{Reason: TwoTokens}
 }
 
 // Verify returns whom a token speaks for, or a *Denied.
@@ -138,15 +144,14 @@ func (j *JWT) Verify(ctx context.Context, token string) (*Identity, error) {
 	if len(token) > MaxTokenBytes {
 		return nil, &Denied{Reason: Malformed, Err: fmt.Errorf("it has more than %d bytes", MaxTokenBytes)}
 	}
-	name := nameOf(token)
-	if issuer, v := j.known.get(name); v != nil && issuer.holds(v) {
+	if issuer, v := j.known.get(token); v != nil && issuer.holds(v) {
 		return &v.identity, nil
 	}
 	issuer, v, err := j.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	j.known.put(name, len(token), issuer, v)
+	j.known.put(token, issuer, v)
 	return &v.identity, nil
 }
 

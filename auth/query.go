@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -60,4 +61,18 @@ func parseParameters(query string) (all []parameter, err error) {
 		all = append(all, parameter{name, value})
 	}
 	return all, nil
+}
+
+// mentions reports whether a query has a parameter of one of the names, which are in
+// lower case, in whatever spelling: what looks like a proof is one, and must hold.
+func mentions(query string, names ...string) bool {
+	for name := range rawParameters(query) {
+		if strings.Contains(name, "%") {
+			name, _ = url.PathUnescape(name)
+		}
+		if slices.Contains(names, strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
 }

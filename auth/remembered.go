@@ -1,7 +1,8 @@
 package auth
 
 import (
-	"crypto/sha256"
+	"hash/maphash"
+	"strings"
 	"sync"
 
 	"github.com/golang/groupcache/lru"
@@ -12,61 +13,69 @@ import (
 const (
 	rememberedBytes = 8 << 20
 	shards          = 16
-	valueBytes      = 512 // of an entry beside its claims
-	claimsFactor    = 4   // of the token's length
+	valueBytes      = 512 // of an entry beside its token and claims
+	claimsFactor    = 5   // of the token's length, with the token itself
 )
 
-// tokenName stands for a token: its SHA-256. The token itself is not kept.
-type tokenName [sha256.Size]byte
-
-func nameOf(token string) tokenName { return sha256.Sum256([]byte(token)) }
-
 // remembered are the tokens that were verified lately, the longest unused forgotten
-// first.
-type remembered [shards]shard
+// first. They are found by a hash that nobody outside can foresee, and compared whole.
+type remembered struct {
+	seed   maphash.Seed
+	shards [shards]shard
+}
 
 type shard struct {
 	mu    sync.Mutex
-	lru   lru.Cache // of *memory by tokenName
+	lru   lru.Cache // of *memory by the token's hash
 	bytes int
 }
 
 type memory struct {
+	token    string
 	issuer   *issuer
 	verified *verified
-	bytes    int
 }
 
+func (m *memory) bytes() int { return valueBytes + claimsFactor*len(m.token) }
+
 func newRemembered() *remembered {
-	r := new(remembered)
-	for i := range r {
-		s := &r[i]
-		s.lru.OnEvicted = func(_ lru.Key, value any) { s.bytes -= value.(*memory).bytes }
+	r := &remembered{seed: maphash.MakeSeed()}
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.lru.OnEvicted = func(_ lru.Key, value any) { s.bytes -= value.(*memory).bytes() }
 	}
 	return r
 }
 
-func (r *remembered) shard(name tokenName) *shard { return &r[name[0]%shards] }
-
-func (r *remembered) get(name tokenName) (*issuer, *verified) {
-	s := r.shard(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m, ok := s.lru.Get(name); ok {
-		m := m.(*memory)
-		return m.issuer, m.verified
-	}
-	return nil, nil
+func (r *remembered) find(token string) (*shard, uint64) {
+	hash := maphash.String(r.seed, token)
+	return &r.shards[hash%shards], hash
 }
 
-func (r *remembered) put(name tokenName, tokenBytes int, i *issuer, v *verified) {
-	m := &memory{issuer: i, verified: v, bytes: valueBytes + claimsFactor*tokenBytes}
-	s := r.shard(name)
+// get returns what a token proved, and to whom; nil if it is not known.
+func (r *remembered) get(token string) (*issuer, *verified) {
+	s, hash := r.find(token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lru.Remove(name)
-	s.lru.Add(name, m)
-	for s.bytes += m.bytes; s.bytes > rememberedBytes/shards; {
+	value, ok := s.lru.Get(hash)
+	if !ok {
+		return nil, nil
+	}
+	m := value.(*memory)
+	if m.token != token {
+		return nil, nil
+	}
+	return m.issuer, m.verified
+}
+
+func (r *remembered) put(token string, i *issuer, v *verified) {
+	m := &memory{token: strings.Clone(token), issuer: i, verified: v} // a part of a request's header keeps all of it
+	s, hash := r.find(token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lru.Remove(hash)
+	s.lru.Add(hash, m)
+	for s.bytes += m.bytes(); s.bytes > rememberedBytes/shards; {
 		s.lru.RemoveOldest()
 	}
 }

@@ -161,15 +161,17 @@ func TestSignedRequestsAreRefused(t *testing.T) {
 		"no hash":                     {func(_ *auth.Request, h http.Header) { h.Del("X-Amz-Content-Sha256") }, auth.BadRequestSignature},
 		"another hash":                {func(_ *auth.Request, h http.Header) { h.Set("X-Amz-Content-Sha256", strings.Repeat("0", 64)) }, auth.BadSignature},
 		"a word for a hash":           {func(_ *auth.Request, h http.Header) { h.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD") }, auth.BadSignature},
-		"no word for a hash":          {func(_ *auth.Request, h http.Header) { h.Set("X-Amz-Content-Sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD") }, auth.BadRequestSignature},
-		"HEAD":                        {func(r *auth.Request, _ http.Header) { r.Method = "HEAD" }, auth.BadSignature},
-		"another host":                {func(r *auth.Request, _ http.Header) { r.Host = "other.s3.amazonaws.com" }, auth.BadSignature},
-		"a port":                      {func(r *auth.Request, _ http.Header) { r.Host += ":80" }, auth.BadSignature},
-		"another path":                {func(r *auth.Request, _ http.Header) { r.Target = "/o" + r.Target[1:] }, auth.BadSignature},
-		"one parameter more":          {func(r *auth.Request, _ http.Header) { r.Target += "&x" }, auth.BadSignature},
-		"an escape that is none":      {func(r *auth.Request, _ http.Header) { r.Target += "&x=%zz" }, auth.BadRequestSignature},
-		"a version":                   {func(r *auth.Request, _ http.Header) { r.Target += "&versionId=3" }, auth.BadSignature},
-		"an override":                 {func(r *auth.Request, _ http.Header) { r.Target += "&response-content-type=text/html" }, auth.BadSignature},
+		"no word for a hash": {func(_ *auth.Request, h http.Header) {
+			h.Set("X-Amz-Content-Sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")
+		}, auth.BadRequestSignature},
+		"HEAD":                   {func(r *auth.Request, _ http.Header) { r.Method = "HEAD" }, auth.BadSignature},
+		"another host":           {func(r *auth.Request, _ http.Header) { r.Host = "other.s3.amazonaws.com" }, auth.BadSignature},
+		"a port":                 {func(r *auth.Request, _ http.Header) { r.Host += ":80" }, auth.BadSignature},
+		"another path":           {func(r *auth.Request, _ http.Header) { r.Target = "/o" + r.Target[1:] }, auth.BadSignature},
+		"one parameter more":     {func(r *auth.Request, _ http.Header) { r.Target += "&x" }, auth.BadSignature},
+		"an escape that is none": {func(r *auth.Request, _ http.Header) { r.Target += "&x=%zz" }, auth.BadRequestSignature},
+		"a version":              {func(r *auth.Request, _ http.Header) { r.Target += "&versionId=3" }, auth.BadSignature},
+		"an override":            {func(r *auth.Request, _ http.Header) { r.Target += "&response-content-type=text/html" }, auth.BadSignature},
 	} {
 		r := good()
 		c.change(r, r.Header.(http.Header))

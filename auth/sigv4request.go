@@ -39,7 +39,7 @@ type signedRequest struct {
 func readSigned(r *Request) (*signedRequest, error) {
 	authority, rawPath, query := splitTarget(r.Target)
 	inHeader, err := signatureHeader(r.Header.Values("Authorization"))
-	presigned := presence(query)
+	presigned := mentions(query, "x-amz-algorithm", "x-amz-credential", "x-amz-signature", "x-amz-security-token", "awsaccesskeyid")
 	switch {
 	case err != nil:
 		return nil, err
@@ -109,21 +109,6 @@ func unsupportedAlgorithm(name string) error {
 		why = "this is Signature Version 4A; Version 4 is taken"
 	}
 	return &Denied{Reason: Unsupported, Err: fmt.Errorf("algorithm %.40q: %s", name, why)}
-}
-
-// presence reports whether a query speaks of a signature, in whatever spelling: what
-// looks like a proof is one, and must hold.
-func presence(query string) bool {
-	for name := range rawParameters(query) {
-		if strings.Contains(name, "%") {
-			name, _ = url.PathUnescape(name)
-		}
-		switch strings.ToLower(name) {
-		case "x-amz-algorithm", "x-amz-credential", "x-amz-signature", "x-amz-security-token", "awsaccesskeyid":
-			return true
-		}
-	}
-	return false
 }
 
 // readHeader reads an Authorization header.

@@ -26,45 +26,54 @@ type Source struct {
 	Prefix string
 }
 
-// tokens returns every token that the source finds in the request. Empty ones are none.
-func (s *Source) tokens(r *Request) ([]string, error) {
+// found are the tokens of a request: how many, and the last.
+type found struct {
+	token string
+	count int
+}
+
+// add takes a token; an empty one is none.
+func (f *found) add(token string) {
+	if token != "" {
+		f.token, f.count = token, f.count+1
+	}
+}
+
+// look finds every token that the source has in the request.
+func (s *Source) look(r *Request, to *found) error {
 	switch s.Type {
 	case InHeader:
-		return s.prefixed(r.Header.Values(http.CanonicalHeaderKey(s.Name))), nil
+		s.prefixed(r.Header.Values(http.CanonicalHeaderKey(s.Name)), to)
 	case InQuery:
-		return s.query(r.Target)
+		return s.query(r.Target, to)
 	case InCookie:
-		return s.cookies(r.Header.Values("Cookie")), nil
+		s.cookies(r.Header.Values("Cookie"), to)
+	default:
+		bearer(r.Header.Values("Authorization"), to)
 	}
-	return bearer(r.Header.Values("Authorization")), nil
+	return nil
 }
 
 // bearer: the scheme's case does not matter (RFC 9110 §11.1).
-func bearer(values []string) (all []string) {
+func bearer(values []string, to *found) {
 	const scheme = "Bearer "
 	for _, value := range values {
-		if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
-			continue
-		}
-		if token := strings.Trim(value[len(scheme):], " "); token != "" {
-			all = append(all, token)
+		if len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) {
+			to.add(strings.Trim(value[len(scheme):], " "))
 		}
 	}
-	return all
 }
 
-func (s *Source) prefixed(values []string) (all []string) {
+func (s *Source) prefixed(values []string, to *found) {
 	for _, value := range values {
-		token, ok := strings.CutPrefix(value, s.Prefix)
-		if token = strings.Trim(token, " "); ok && token != "" {
-			all = append(all, token)
+		if token, ok := strings.CutPrefix(value, s.Prefix); ok {
+			to.add(strings.Trim(token, " "))
 		}
 	}
-	return all
 }
 
 // query reads the raw target, as the gateway does.
-func (s *Source) query(target string) (all []string, err error) {
+func (s *Source) query(target string, to *found) error {
 	_, query, _ := strings.Cut(target, "?")
 	for query != "" {
 		var pair string
@@ -75,25 +84,21 @@ func (s *Source) query(target string) (all []string, err error) {
 		}
 		token, err := url.PathUnescape(rawValue)
 		if err != nil {
-			return nil, errors.New("a token in the query is not encoded well")
+			return errors.New("a token in the query is not encoded well")
 		}
-		if token != "" {
-			all = append(all, token)
-		}
+		to.add(token)
 	}
-	return all, nil
+	return nil
 }
 
 // cookies does not mind what other cookies look like (RFC 6265 §5.4 has browsers send
 // what they were given).
-func (s *Source) cookies(values []string) (all []string) {
+func (s *Source) cookies(values []string, to *found) {
 	for _, value := range values {
 		for pair := range strings.SplitSeq(value, ";") {
-			name, token, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if token = strings.Trim(token, `"`); name == s.Name && token != "" {
-				all = append(all, token)
+			if name, token, _ := strings.Cut(strings.Trim(pair, " \t"), "="); name == s.Name {
+				to.add(strings.Trim(token, `"`))
 			}
 		}
 	}
-	return all
 }

@@ -22,8 +22,8 @@ var accessKeyID = regexp.MustCompile(`^[A-Za-z0-9._+@-]{3,128}$`)
 const leastSecret = 16
 
 func readSigV4(s *section, a *BucketAuth) {
-	sections, ok := s.list("keys")
-	if ok && s.given && len(sections) == 0 {
+	sections, _ := s.list("keys")
+	if s.given {
 		s.missing("keys")
 	}
 	for _, keys := range sections {

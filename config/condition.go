@@ -198,19 +198,25 @@ func (s *section) values(key string) (all []any, at []position) {
 	return all, at
 }
 
-// value returns what YAML takes the scalar for; text where it comes from the
-// environment.
+// decimal is a number as JSON has them.
+var decimal = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// value returns a truth value or a number where one stands without quotes, and else
+// text, what comes from the environment among it.
 func (v scalar) value() (value any, problem string) {
-	switch v.node.(type) {
-	case *ast.BoolNode:
+	_, plain := v.number()
+	_, isBool := v.node.(*ast.BoolNode)
+	switch {
+	case v.filled:
+	case isBool:
 		return strings.EqualFold(v.text, "true"), ""
-	case *ast.IntegerNode, *ast.FloatNode:
+	case plain && decimal.MatchString(v.text):
 		if n, err := strconv.ParseInt(v.text, 10, 64); err == nil {
 			return n, ""
 		}
 		n, err := strconv.ParseFloat(v.text, 64)
 		if err != nil {
-			return nil, "want a decimal number or text in quotes, got " + v.source
+			return nil, "the number " + v.source + " is too large"
 		}
 		return n, ""
 	}

@@ -131,6 +131,9 @@ buckets:
       identity: products-1
       stale_without_lease: true
       tag_header: [x-amz-meta-tags, EDGE-TAG]
+    cors:
+      - {allowed_origins: ["https://*.example.com", "null"], allowed_methods: [GET, HEAD], allowed_headers: ["x-amz-*"], expose_headers: [ETag], max_age: 10m}
+      - {allowed_origins: "*", allowed_methods: GET}
   - name: rest
     path_prefix: /
     s3: {bucket: other, anonymous: true}
@@ -167,6 +170,13 @@ func TestEveryKeyArrives(t *testing.T) {
 			{
 				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, Lists: 5 * time.Second,
 				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"}, Identity: "products-1",
+				CORS: []CORSRule{
+					{
+						AllowedOrigins: []string{"https://*.example.com", "null"}, AllowedMethods: []string{"GET", "HEAD"},
+						AllowedHeaders: []string{"x-amz-*"}, ExposeHeaders: []string{"ETag"}, MaxAge: 10 * time.Minute,
+					},
+					{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"GET"}},
+				},
 				S3: S3{
 					Place: Place{
 						Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",

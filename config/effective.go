@@ -138,6 +138,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "lists", Value: formatDuration(b.Lists)},
 			}...)},
 		}
+		if len(b.CORS) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
+		}
 	}
 	return all
 }

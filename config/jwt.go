@@ -144,7 +144,7 @@ func readIssuers(s *section, j *JWT) {
 	}
 	for _, key := range issuerKeys {
 		if s.has(key) {
-			s.doc.fail(s.keyAt(key), "%s: each of jwt.issuers has its own: move it there", s.key(key))
+			s.refuse(key, "each of jwt.issuers has its own: move it there")
 		}
 	}
 	for _, one := range sections {

@@ -42,9 +42,9 @@ var reloadable = map[string]bool{
 	"Log.Level":                    true,
 	"Log.JSON":                     false,
 	"Log.Access":                   true,
+	"JWT":                          true,
 	"Prices":                       true,
 	"Reload":                       false,
-	"JWT":                          true,
 }
 
 // Compare returns the keys in which two configurations differ: those that a reload may

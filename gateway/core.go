@@ -118,7 +118,8 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err == nil {
 		a.resource = t.path
 	}
-	if r.Method != "GET" && r.Method != "HEAD" {
+	preflight := r.Method == "OPTIONS" && r.first("Origin") != ""
+	if r.Method != "GET" && r.Method != "HEAD" && !preflight {
 		return methodNotAllowed
 	}
 	if err != nil {
@@ -144,10 +145,15 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
-	if bucket == nil {
+	switch {
+	case preflight:
+		return a.preflight(r, bucket)
+	case bucket == nil:
 		return c.answerService(ctx, p, r, t.query, a)
 	}
+	a.cors = bucket.corsFields(r)
 	w := understand(r.Method, bucket, name, t.query)
+	w.reader = p.reader
 	who, err := c.authorize(ctx, r, bucket, &w)
 	switch {
 	case err != nil:
@@ -172,7 +178,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err != nil {
 		return err
 	}
-	a.overrides = q.overrides
+	a.overrides, a.checksums = q.overrides, q.checksums
 	return a.fill(found, v)
 }
 

@@ -46,7 +46,7 @@ func (c *Core) answerBucket(ctx context.Context, p *policy, r *Request, b *route
 		wish = wishOf(r)
 	}
 	a.key = q.Key
-	found, err := p.reader.Query(ctx, q, wish)
+	found, err := w.reader.Query(ctx, q, wish)
 	a.answered = c.now()
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type Route struct {
 	Guard *auth.Guard
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
 	ClientCacheControl bool
+	// CORS are the rules by which pages of other origins may read; none: they may not.
+	CORS []CORSRule
 }
 
 // policy is a Policy made ready. Immutable.

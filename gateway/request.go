@@ -50,6 +50,7 @@ type question struct {
 	conditions  conditions
 	wish        *object.Wish   // nil where the bucket does not let clients ask
 	overrides   []object.Field // of the answer's header
+	checksums   bool           // those of the whole object are asked for
 	requestID   string
 	reader      Reader
 }
@@ -63,7 +64,7 @@ func parseQuestion(r *Request, bucket *route, who *auth.Identity, name string, p
 	}
 	q = question{
 		key:      object.Key{Bucket: bucket.bucket, Name: name, Version: p.version, Part: p.part},
-		headOnly: r.Method == "HEAD", overrides: p.overrides,
+		headOnly: r.Method == "HEAD", overrides: p.overrides, checksums: strings.EqualFold(r.first("X-Amz-Checksum-Mode"), "ENABLED"),
 	}
 	if bucket.ClientCacheControl {
 		q.wish = wishOf(r)

@@ -38,12 +38,14 @@ type draft struct {
 // behind.
 func (n *Node) draft(ctx context.Context, cfg *config.Config) (*draft, error) {
 	d := &draft{generation: &generation{number: n.now().number + 1, cfg: cfg, admin: settingsOf(cfg)}}
+	tokens := n.tokens
 	err := n.draftOrigins(ctx, d)
 	if err == nil {
 		d.buckets = n.node.Prepare(bucketsOf(d.generation))
 		err = n.draftPolicy(d)
 	}
 	if err != nil {
+		n.tokens = tokens
 		d.drop()
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (n *Node) openJWT(ctx context.Context, cfg *config.Config) (*auth.JWT, erro
 	if !cfg.JWT.Enabled {
 		return nil, nil
 	}
-	o := auth.JWTOptions{Log: n.log, Metrics: n.metrics}
+	o := auth.JWTOptions{Before: n.tokens, Log: n.log, Metrics: n.metrics}
 	for _, s := range cfg.JWT.Sources {
 		o.Sources = append(o.Sources, auth.Source{Type: sourceTypes[s.Type], Name: s.Name, Prefix: s.Prefix})
 	}
@@ -34,13 +34,13 @@ func (n *Node) openJWT(ctx context.Context, cfg *config.Config) (*auth.JWT, erro
 		o.Issuers = append(o.Issuers, issuer)
 	}
 	tokens, err := auth.NewJWT(ctx, o)
-	if err != nil || n.core == nil {
-		return tokens, err
+	if err != nil {
+		return nil, err
 	}
-	// A reload keeps the former keys, which work, rather than to have none.
-	if missing := tokens.Missing(); len(missing) > 0 {
-		return nil, fmt.Errorf("the keys of issuer %s cannot be fetched: see the log", strings.Join(missing, ", "))
+	if lost := tokens.Lost(n.tokens); len(lost) > 0 { // the former configuration stays, and they work
+		return nil, fmt.Errorf("the keys of issuer %s cannot be fetched from there: see the log", strings.Join(lost, ", "))
 	}
+	n.tokens = tokens
 	return tokens, nil
 }
 

@@ -25,6 +25,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 		}
 		p.Routes = append(p.Routes, gateway.Route{
 			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			CORS: corsOf(b.CORS),
 		})
 	}
 	return p, nil
@@ -45,4 +46,12 @@ func guardOf(tokens *auth.JWT, cfg *config.Config, b *config.Bucket) (*auth.Guar
 	}
 	schemes = append(schemes, signatures...)
 	return auth.NewGuard(false, schemes, rules), nil
+}
+
+func corsOf(rules []config.CORSRule) []gateway.CORSRule {
+	all := make([]gateway.CORSRule, len(rules))
+	for i, r := range rules {
+		all[i] = gateway.CORSRule(r)
+	}
+	return all
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"rookery/admin"
+	"rookery/auth"
 	"rookery/cluster"
 	"rookery/config"
 	"rookery/gateway"
@@ -65,6 +66,7 @@ type Node struct {
 	members members
 	bench   bench
 	cluster *cluster.Cluster
+	tokens  *auth.JWT // the last that was made; whoever makes a policy has it alone
 
 	public, operators         net.Listener
 	publicServer, adminServer *http.Server

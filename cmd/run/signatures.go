@@ -18,5 +18,16 @@ func signatureSchemes(a *config.BucketAuth) (schemes []auth.Scheme, err error) {
 		}
 		schemes = append(schemes, s)
 	}
+	if len(a.URLs.Keys) > 0 {
+		keys := make([]auth.SignedURLKey, len(a.URLs.Keys))
+		for i, k := range a.URLs.Keys {
+			keys[i] = auth.SignedURLKey{ID: k.ID, Secret: []byte(k.Secret)}
+		}
+		s, err := auth.NewSignedURLs(keys, a.URLs.MaxExpiry, nil)
+		if err != nil {
+			return nil, err
+		}
+		schemes = append(schemes, s)
+	}
 	return schemes, nil
 }
