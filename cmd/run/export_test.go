@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"rookery/gateway"
 	"rookery/object"
 )
 
@@ -29,3 +30,6 @@ func (n *Node) RingMembers() []string { return n.ring.Load().Members() }
 
 // Pretend makes a node's ring scheme another than it is, as another version's may be.
 func (o *Options) Pretend(fingerprint string) { o.fingerprint = fingerprint }
+
+// Between puts a reader between the gateway's guards and the buckets.
+func (o *Options) Between(reader func(gateway.Reader) gateway.Reader) { o.reader = reader }

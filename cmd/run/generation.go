@@ -92,9 +92,18 @@ func (n *Node) draftPolicy(d *draft) error {
 	if err != nil {
 		return err
 	}
-	policy.Reader = d.buckets
+	policy.Reader = n.readerOf(d.buckets)
 	d.policy, err = n.core.Prepare(policy)
 	return err
+}
+
+// readerOf is what a policy reads with: the very buckets that its guards were made for,
+// whatever has taken their place by the time that a guard has decided.
+func (n *Node) readerOf(b *node.Buckets) gateway.Reader {
+	if n.options.reader != nil {
+		return n.options.reader(b)
+	}
+	return b
 }
 
 // drop ends what a draft has begun that is not put into use.
@@ -164,7 +173,7 @@ func (n *Node) openPolicy() (gateway.Policy, error) {
 		end()
 		return policy, err
 	}
-	policy.Reader = n.node.Buckets()
+	policy.Reader = n.readerOf(n.node.Buckets())
 	first := *n.now()
 	first.end = end
 	n.live.Store(&first)

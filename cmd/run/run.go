@@ -46,6 +46,8 @@ type Options struct {
 	Loopback bool
 
 	fingerprint string // of the ring's scheme; tests pretend to another
+	// reader, in tests, stands between the gateway's guards and the buckets.
+	reader func(gateway.Reader) gateway.Reader
 }
 
 // Node is one running node.
