@@ -53,7 +53,9 @@ func tokenBy(t *testing.T, method jwt.SigningMethod, key any) string {
 // A token that was verified, and is remembered, is worth nothing once its key is not.
 func TestARememberedTokenDiesWithAReload(t *testing.T) {
 	other := strings.Repeat("x", 40)
-	section := func(secret string) file { return withTokens(t, "{enabled: true, algorithm: HS256, secret: "+secret+"}") }
+	section := func(secret string) file {
+		return withTokens(t, "{enabled: true, algorithm: HS256, secret: "+secret+"}")
+	}
 	c := newReloading(t, 1, section(tokenSecret))
 	c.put("k", 1000, s3test.Meta{})
 	old, young := tokenBy(t, jwt.SigningMethodHS256, []byte(tokenSecret)), tokenBy(t, jwt.SigningMethodHS256, []byte(other))
