@@ -2,8 +2,10 @@ package run_test
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -156,5 +158,37 @@ func (m *matrix) isAllowed(b string, s *state, w *who, number int) {
 	}
 	if s.cache != "" && got.header.Get("X-Cache") != s.cache || !strings.Contains(got.header.Get("Cache-Status"), s.detail) {
 		m.t.Errorf("%s: X-Cache %s, Cache-Status %s, want %s %s", cell, got.header.Get("X-Cache"), got.header.Get("Cache-Status"), s.cache, s.detail)
+	}
+}
+
+// ListBuckets names the buckets that whoever asks may see, and no others.
+func TestWhoSeesWhichBuckets(t *testing.T) {
+	m := &matrix{testCluster: newCluster(t, 1, matrixConfig(t))}
+	for i := range everybody {
+		w := &everybody[i]
+		r := &http.Request{
+			Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: m.testCluster.nodes[0].PublicAddr().String(), Path: "/"}, Header: http.Header{},
+		}
+		r.Host = r.URL.Host
+		w.proof(t, r)
+		response, err := m.client.Do(r.WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s, %v: %s", w.name, response.Status, err, body)
+			continue
+		}
+		for _, b := range matrixBuckets {
+			may := w.mayRead(b) || w.name == "reader of others" && b == "claims" // what is theirs is in it
+			if sees := bytes.Contains(body, []byte("<Name>"+b+"</Name>")); sees != may {
+				t.Errorf("%s sees %s: %t, may: %t", w.name, b, sees, may)
+			}
+		}
+	}
+	if n := len(m.s3.Requests()); n != 0 {
+		t.Errorf("S3 was asked %d times", n)
 	}
 }
