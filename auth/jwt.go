@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -101,6 +103,23 @@ func (j *JWT) fetch(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// Lost names the issuers whose published keys another JWT has, and this one has none
+// of; before may be nil.
+func (j *JWT) Lost(before *JWT) []string {
+	var all []string
+	if before == nil {
+		return nil
+	}
+	for name, i := range j.issuers {
+		was := before.issuers[name]
+		if i.fetched != nil && i.fetched.set.Load() == nil && was != nil && was.fetched != nil && was.fetched.set.Load() != nil {
+			all = append(all, strconv.Quote(name))
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Identify finds the one token of a request and verifies it.

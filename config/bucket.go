@@ -93,6 +93,7 @@ func readBucketCache(s *section, b *Bucket) {
 	readFreshness(s.section("freshness"), &b.Freshness)
 	s.boolean("stale_without_lease", &b.StaleWithoutLease)
 	s.boolean("client_cache_control", &b.ClientCacheControl)
+	readLists(s, b)
 	readTagHeaders(s, b)
 	readOldBucketCache(s, b)
 }

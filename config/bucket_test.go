@@ -56,6 +56,7 @@ func TestBadBucketsAreRefused(t *testing.T) {
 		{`buckets: [{name: b, s3: {bucket: o, replicas: [{name: r, bucket: p, access_key: k}]}}]`, `1:81: buckets[0].s3.replicas[0].access_key: secret_key is missing beside it: give both or none`},
 		{`buckets: [{name: b, s3: {bucket: o, replicas: {name: r}}}]`, `1:47: buckets[0].s3.replicas: want a list, got a section`},
 		{`buckets: [{name: b, s3: {bucket: o, connection_pool_size: 0}}]`, `1:59: buckets[0].s3.connection_pool_size: 0 is out of range: want 1 to 10000`},
+		{`buckets: [{name: b, s3: {bucket: o}, cache: {lists: 301s}}]`, `1:53: buckets[0].cache.lists: 301s is out of range: want 0s to 5m`},
 		{`buckets: [{name: b, s3: {bucket: o}, cache: {tag_header: [a, "b c"]}}]`, `1:62: buckets[0].cache.tag_header: "b c" is not a header's name`},
 		{`buckets: [{name: b, s3: {bucket: o}, cache: {tag_header: {a: b}}}]`, `1:58: buckets[0].cache.tag_header: want text, got a section`},
 		{`buckets: [{name: b, s3: {bucket: o}, cache: {tag_header: "a:"}}]`, `1:58: buckets[0].cache.tag_header: "a:" is not a header's name`},

@@ -109,6 +109,8 @@ type Bucket struct {
 	// TagHeaders are the response headers that carry an object's cache tags, in
 	// canonical form.
 	TagHeaders []string
+	// Lists is for how long a page of names is kept; 0: not at all.
+	Lists time.Duration
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
 	// MaxConcurrentRequests bounds the bucket's share of the server's; 0 is all.

@@ -129,6 +129,7 @@ buckets:
     cache:
       freshness: {default: 30s, ignore_origin: true, negative_403: 3s, override: {fresh: 0s, stale_if_error: 1m}, max: {fresh: 24h, stale_while_revalidate: 2m}}
       client_cache_control: true
+      lists: 5s
       identity: products-1
       stale_without_lease: true
       tag_header: [x-amz-meta-tags, EDGE-TAG]
@@ -170,7 +171,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
 		Buckets: []Bucket{
 			{
-				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true,
+				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, Lists: 5 * time.Second,
 				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"}, Identity: "products-1",
 				CORS: []CORSRule{
 					{

@@ -153,6 +153,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
 				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
+				{Key: "lists", Value: formatDuration(b.Lists)},
 			}...)},
 		}
 		if len(b.CORS) > 0 {

@@ -148,6 +148,7 @@ buckets:
         - Surrogate-Key
         - Cache-Tag
       client_cache_control: false
+      lists: 0s
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

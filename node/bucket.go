@@ -2,8 +2,8 @@ package node
 
 import (
 	"context"
-	"log/slog"
 	"sync"
+	"time"
 
 	"rookery/object"
 )
@@ -22,17 +22,19 @@ type Bucket struct {
 	// StaleWithoutLease: what is held may be served without a lease, and so although
 	// it was purged.
 	StaleWithoutLease bool
+	// Lists is for how long a page of names is kept; 0: not at all.
+	Lists time.Duration
 }
 
 // bucket is a Bucket in use. Immutable but for its counts.
 type bucket struct {
 	Bucket
+	node    *Node
 	name    string
 	retries *retries
 	count   *bucketCounters
-	gone    bool         // it is not configured any more: reads that began before go on
-	strange *sync.Once   // tells once that another node takes the bucket for another place
-	log     *slog.Logger // where it does
+	gone    bool       // it is not configured any more: reads that began before go on
+	strange *sync.Once // tells once that another node takes the bucket for another place
 }
 
 // Buckets is all that a node knows of its buckets at one time. A read that begins with
@@ -63,7 +65,7 @@ func (n *Node) Prepare(configured map[string]Bucket) *Buckets {
 
 // newBucket takes over what belongs to a bucket's name; before may be nil.
 func (n *Node) newBucket(name string, b Bucket, before *bucket) *bucket {
-	own := &bucket{Bucket: b, name: name, strange: new(sync.Once), log: n.log}
+	own := &bucket{Bucket: b, node: n, name: name, strange: new(sync.Once)}
 	switch {
 	case before == nil:
 		own.count, own.retries = newBucketCounters(n.metrics, name), newRetries(b.Retry, name, n.now, n.metrics)
@@ -77,7 +79,20 @@ func (n *Node) newBucket(name string, b Bucket, before *bucket) *bucket {
 
 // Use puts what Prepare made into the place of what was in use: for other nodes, and
 // for what is done in the background. Reads that began with the former go on with it.
-func (n *Node) Use(b *Buckets) { n.buckets.Store(b) }
+// That S3 has refused something, or has it not, is forgotten where a bucket has another
+// Origin now: it may be asked with other credentials.
+func (n *Node) Use(b *Buckets) {
+	before := n.buckets.Swap(b)
+	if before == nil {
+		return
+	}
+	for name, was := range before.byName {
+		if was.Origin != b.byName[name].Origin {
+			n.negatives.forgetAll()
+			return
+		}
+	}
+}
 
 // Bound is Options.MaxWaiting from now on.
 func (n *Node) Bound(maxWaiting int) { n.gate.max.Store(int64(maxWaiting)) }
@@ -120,7 +135,7 @@ func (b *bucket) within(ctx context.Context) context.Context {
 // who has not begun here: another node asks. nil if there is none that stands for
 // the key's place.
 func (n *Node) from(ctx context.Context, key object.Key) *bucket {
-	if b, ok := ctx.Value(fromKey{}).(*bucket); ok && b.name == key.Bucket && b.Place == key.Place {
+	if b, ok := ctx.Value(fromKey{}).(*bucket); ok && b.node == n && b.name == key.Bucket && b.Place == key.Place {
 		return b
 	}
 	b := n.buckets.Load().configured(key.Bucket)
@@ -131,7 +146,7 @@ func (n *Node) from(ctx context.Context, key object.Key) *bucket {
 		return b
 	}
 	b.strange.Do(func() {
-		b.log.Warn("another node takes this bucket for another S3 bucket: the two do not share what they cache; give both the same s3.endpoint and s3.bucket, or the same cache.identity",
+		n.log.Warn("another node takes this bucket for another S3 bucket: the two do not share what they cache; give both the same s3.endpoint and s3.bucket, or the same cache.identity",
 			"bucket", b.name)
 	})
 	return nil

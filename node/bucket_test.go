@@ -112,3 +112,33 @@ func TestABucketThatIsGone(t *testing.T) {
 		t.Errorf("counts of %v", reads)
 	}
 }
+
+// What S3 refused to the credentials of before is asked again with those of now.
+func TestRefusalsDoNotOutliveCredentials(t *testing.T) {
+	o := pattern.Object{Bucket: "one", Key: "k", Version: "1", Size: 1000}
+	wrong, right := countedOrigin(o), countedOrigin(o)
+	wrong.get = func(context.Context, object.Fetch) (*object.Fetched, error) {
+		wrong.asked++
+		return nil, &object.OriginError{Status: 403, Code: "AccessDenied"}
+	}
+	with := func(o node.Origin) map[string]node.Bucket {
+		return map[string]node.Bucket{bucket: {Origin: o, Freshness: object.Freshness{Default: time.Hour, Forbidden: time.Hour}}}
+	}
+	n := newAlone(t, wrong, func(opts *node.Options) { opts.Buckets = with(wrong) })
+	former := n.Buckets()
+	refused := func(what string, from *node.Buckets, asked int) {
+		t.Helper()
+		_, err := from.Open(t.Context(), &object.Ask{Key: object.Key{Bucket: bucket, Name: "k"}})
+		var refusal *object.OriginError
+		if !errors.As(err, &refusal) || refusal.Status != 403 || wrong.asked != asked {
+			t.Errorf("%s: %v after %d requests, want a 403 after %d", what, err, wrong.asked, asked)
+		}
+	}
+	refused("at first", former, 1)
+	refused("remembered", former, 1)
+	n.Use(n.Prepare(with(wrong)))
+	refused("unchanged", n.Buckets(), 1)
+	n.Use(n.Prepare(with(right)))
+	refused("who began before", former, 2)
+	readWhole(t, n, o)
+}

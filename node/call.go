@@ -335,7 +335,7 @@ func (n *Node) askS3(c *call, key object.Key) {
 		return
 	}
 	c.err = asOrigin(err)
-	if n.stands(c, key) {
+	if n.stands(c, key) && c.of.Origin == n.policy(key).Origin {
 		n.remember(key, c.err, c.note)
 	}
 }

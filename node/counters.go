@@ -17,6 +17,7 @@ type counters struct{ skipped *metrics.Counter }
 // clients and for other nodes.
 type bucketCounters struct {
 	hot, disk, handed, misses, bypassed, collapsed *metrics.Counter
+	listsHeld, queried, queriesShared              *metrics.Counter // documents
 	handedBytes                                    *metrics.Counter // taken over from former owners
 	// What owners gave this node: with what they held, or from S3.
 	peerHits, peerMisses *metrics.Counter
@@ -37,6 +38,10 @@ func newBucketCounters(set *metrics.Set, name string) *bucketCounters {
 		misses:    counter(`rookery_cache_misses_total{bucket=%q}`),
 		bypassed:  counter(`rookery_cache_bypassed_total{bucket=%q}`),
 		collapsed: counter(`rookery_collapsed_reads_total{bucket=%q}`),
+
+		listsHeld:     counter(`rookery_documents_total{bucket=%q,outcome="hit"}`),
+		queried:       counter(`rookery_documents_total{bucket=%q,outcome="miss"}`),
+		queriesShared: counter(`rookery_documents_total{bucket=%q,outcome="shared"}`),
 
 		handedBytes: counter(`rookery_handed_over_bytes_total{bucket=%q}`),
 
@@ -61,6 +66,18 @@ func (b *bucketCounters) answered(a *object.Answer) {
 	}
 	if a.Collapsed {
 		b.collapsed.Inc()
+	}
+}
+
+// told counts a document that this node gave.
+func (b *bucketCounters) told(a *object.Answer) {
+	switch {
+	case a.Outcome == object.Hit:
+		b.listsHeld.Inc()
+	case a.Collapsed:
+		b.queriesShared.Inc()
+	default:
+		b.queried.Inc()
 	}
 }
 

@@ -42,3 +42,17 @@ func (n *Node) Settle() {
 		<-open.done
 	}
 }
+
+// Inquirers returns how many wait for a document that is asked of S3, before which
+// others may be awaited.
+func (n *Node) Inquirers(q object.Query) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.inquiries[q]; c != nil {
+		return c.readers
+	}
+	return 0
+}
+
+// Documents returns how many bytes documents hold.
+func (n *Node) Documents() int64 { return n.documents.held.Load() }

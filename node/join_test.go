@@ -15,7 +15,7 @@ import (
 
 // noOrigin counts the GETs that it leaves without an answer, or refuses.
 type noOrigin struct {
-	Origin // nobody lists
+	Origin  // nobody lists
 	refuses bool
 
 	mu   sync.Mutex

@@ -60,6 +60,12 @@ func (s *negatives) put(key object.Key, err *object.OriginError, note object.Not
 	s.lru.Add(key.Hash(), negative{key, err, note, s.now().Add(ttl)})
 }
 
+func (s *negatives) forgetAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lru.Clear()
+}
+
 func (s *negatives) forget(key object.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

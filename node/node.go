@@ -57,6 +57,9 @@ type Options struct {
 	// FlightBytes bounds the memory that flights hold, in bytes; at least one
 	// chunk.
 	FlightBytes int64
+	// DocumentBytes bounds the memory of documents, half of it that of those that are
+	// kept. 0: no bound, and nothing is kept.
+	DocumentBytes int64
 	// FinishBytes: a flight that nobody reads any more goes on only while no more
 	// than this is left of it.
 	FinishBytes int64
@@ -88,6 +91,7 @@ type Node struct {
 	popular   popular
 	sequences *sequences
 	gate      *gate
+	documents *documents
 
 	ctx    context.Context // ends with the node; fetches run on it
 	cancel context.CancelFunc
@@ -97,6 +101,8 @@ type Node struct {
 
 	mu    sync.Mutex
 	calls map[object.Hash]*call
+	// inquiries are those that may be joined, or waited for.
+	inquiries map[object.Query]*inquiry
 }
 
 // New returns a node that is ready to read. Close it before its Store.
@@ -119,7 +125,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		name: o.Name, store: o.Store, ring: o.Ring, purges: o.Purges, peers: o.Peers, metrics: o.Metrics,
 		now: o.Now, log: o.Log, negatives: newNegatives(o.Now), sequences: newSequences(),
-		calls: make(map[object.Hash]*call),
+		calls: make(map[object.Hash]*call), inquiries: make(map[object.Query]*inquiry),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.flights = &flights{
@@ -127,7 +133,7 @@ func New(o Options) (*Node, error) {
 		maxBytes: o.FlightBytes, finishBytes: o.FinishBytes, byVersion: make(map[versionKey][]*run),
 	}
 	n.handOff, n.standIns, n.deaf = newHandOff(n), newStandIns(n.now), newDeaf(n.now)
-	n.gate = newGate(o.MaxWaiting, o.Metrics)
+	n.gate, n.documents = newGate(o.MaxWaiting, o.Metrics), newDocuments(o.DocumentBytes, o.Metrics)
 	n.count = newCounters(o.Metrics, n.flights)
 	n.Use(&Buckets{node: n})
 	n.Use(n.Prepare(o.Buckets))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"rookery/gateway"
 	"rookery/object"
 )
 
@@ -33,3 +34,6 @@ func (o *Options) Pretend(fingerprint string) { o.fingerprint = fingerprint }
 
 // LookAtFiles makes a node look at its files so often.
 func (o *Options) LookAtFiles(every time.Duration) { o.filesEvery = every }
+
+// Between puts a reader between the gateway's guards and the buckets.
+func (o *Options) Between(reader func(gateway.Reader) gateway.Reader) { o.reader = reader }

@@ -41,12 +41,14 @@ type draft struct {
 // behind.
 func (n *Node) draft(ctx context.Context, cfg *config.Config) (*draft, error) {
 	d := &draft{generation: &generation{number: n.now().number + 1, cfg: cfg, admin: settingsOf(cfg)}}
+	tokens := n.tokens
 	err := n.draftOrigins(ctx, d)
 	if err == nil {
 		d.buckets = n.node.Prepare(bucketsOf(d.generation))
 		err = n.draftPolicy(d)
 	}
 	if err != nil {
+		n.tokens = tokens
 		d.drop()
 		return nil, err
 	}
@@ -94,9 +96,18 @@ func (n *Node) draftPolicy(d *draft) error {
 		return err
 	}
 	d.operators = operators
-	policy.Reader = d.buckets
+	policy.Reader = n.readerOf(d.buckets)
 	d.policy, err = n.core.Prepare(policy)
 	return err
+}
+
+// readerOf is what a policy reads with: the very buckets that its guards were made for,
+// whatever has taken their place by the time that a guard has decided.
+func (n *Node) readerOf(b *node.Buckets) gateway.Reader {
+	if n.options.reader != nil {
+		return n.options.reader(b)
+	}
+	return b
 }
 
 // drop ends what a draft has begun that is not put into use.
@@ -116,7 +127,7 @@ func bucketsOf(g *generation) map[string]node.Bucket {
 		b := &g.cfg.Buckets[i]
 		all[b.Name] = node.Bucket{
 			Origin: g.origins[b.Name], Place: b.Place(), Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry),
-			TagHeaders: b.TagHeaders, StaleWithoutLease: b.StaleWithoutLease,
+			TagHeaders: b.TagHeaders, StaleWithoutLease: b.StaleWithoutLease, Lists: b.Lists,
 		}
 	}
 	return all
@@ -166,7 +177,7 @@ func (n *Node) openPolicy() (gateway.Policy, error) {
 		end()
 		return policy, err
 	}
-	policy.Reader = n.node.Buckets()
+	policy.Reader = n.readerOf(n.node.Buckets())
 	first := *n.now()
 	first.end, first.operators = end, operators
 	n.live.Store(&first)

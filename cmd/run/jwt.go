@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"rookery/auth"
 	"rookery/config"
@@ -33,10 +34,14 @@ func (n *Node) openJWT(ctx context.Context, cfg *config.Config) (*auth.JWT, erro
 		o.Issuers = append(o.Issuers, issuer)
 	}
 	tokens, err := auth.NewJWT(ctx, o)
-	if err == nil {
-		n.tokens = tokens
+	if err != nil {
+		return nil, err
 	}
-	return tokens, err
+	if lost := tokens.Lost(n.tokens); len(lost) > 0 { // the former configuration stays, and they work
+		return nil, fmt.Errorf("the keys of issuer %s cannot be fetched from there: see the log", strings.Join(lost, ", "))
+	}
+	n.tokens = tokens
+	return tokens, nil
 }
 
 var sourceTypes = map[string]auth.SourceType{

@@ -162,9 +162,17 @@ var ofFiles = map[string]bool{
 }
 
 func TestEveryDocumentedMetricIsThere(t *testing.T) {
-	c := newCluster(t, 2, nil)
+	c := newCluster(t, 2, func(cfg *config.Config, _ *run.Options) {
+		closed := cfg.Buckets[0]
+		closed.Name, closed.PathPrefix = "closed", "/closed"
+		closed.Auth = config.BucketAuth{Enabled: true, SigV4: []config.SigV4Key{{AccessKey: "AKIDPROXY", SecretKey: signingSecret}}}
+		cfg.Buckets = append(cfg.Buckets, closed)
+	})
 	o := c.put("o", 1000, s3test.Meta{})
 	owner, others := c.owner("o", 0)
+	if status, _ := c.status(owner, "/closed/o"); status != 403 {
+		t.Errorf("a stranger: %d", status)
+	}
 	for range 2 {
 		c.read(owner, o)
 		c.read(others[0], o)

@@ -51,6 +51,8 @@ type Options struct {
 
 	fingerprint string        // of the ring's scheme; tests pretend to another
 	filesEvery  time.Duration // tests: another filesEvery
+	// reader, in tests, stands between the gateway's guards and the buckets.
+	reader func(gateway.Reader) gateway.Reader
 }
 
 // Node is one running node.
@@ -234,8 +236,9 @@ func (n *Node) openNode(context.Context) error {
 	o := node.Options{
 		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: bucketsOf(n.now()),
 		FlightBytes: shares(n.cfg.Cache.MemoryBytes).flights, FinishBytes: n.cfg.Cache.FinishAbandonedBytes,
-		MaxWaiting: waiting(n.cfg.Server.MaxConcurrentRequests),
-		Log:        n.log, Metrics: n.metrics,
+		DocumentBytes: shares(n.cfg.Cache.MemoryBytes).lists,
+		MaxWaiting:    waiting(n.cfg.Server.MaxConcurrentRequests),
+		Log:           n.log, Metrics: n.metrics,
 	}
 	if !n.cfg.Cluster.Alone() {
 		if err := n.openPeerClient(); err != nil {
