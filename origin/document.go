@@ -5,12 +5,14 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"rookery/object"
 )
 
-// roots are the documents' root elements (S3 API reference).
+// roots are the documents' root elements (S3 API reference). One server at least, MinIO,
+// writes the last but one with a small letter.
 var roots = [...]string{
 	object.ListObjectsV2:       "ListBucketResult",
 	object.ListObjects:         "ListBucketResult",
@@ -80,7 +82,7 @@ func (s *scanner) document(root string) error {
 	switch {
 	case len(s.open) > 0:
 		return fmt.Errorf("it ends within <%s>", s.open[len(s.open)-1])
-	case string(s.root) != root:
+	case !strings.EqualFold(string(s.root), root):
 		return fmt.Errorf("<%s> in place of <%s>", s.root, root)
 	}
 	return nil
