@@ -44,10 +44,14 @@ func TestOperations(t *testing.T) {
 		{"GET", "/shop/?list-type=2&prefix=a%2Fb+c&delimiter=%2F", nil, list(object.List{Prefix: "a/b c", Delimiter: "/", MaxKeys: -1}), 200, "a/b c"},
 		{"GET", "/?list-type=2&max-keys=7", []string{"Host", "public.s3.test"}, list(object.List{MaxKeys: 7}), 200, ""},
 		{"GET", "/", []string{"Host", "public.s3.test"}, v1(object.List{MaxKeys: -1}), 200, ""},
-		{"GET", "/public?list-type=2&max-keys=0&start-after=m&continuation-token=t%2Bt%3D&fetch-owner=true&encoding-type=url&marker=no", nil,
-			list(object.List{After: "m", Token: "t+t=", FetchOwner: true, URLEncoded: true}), 200, ""},
-		{"GET", "/public?marker=m&max-keys=5000&start-after=no&continuation-token=no&fetch-owner=true&prefix=&x-id=ListObjects", nil,
-			v1(object.List{After: "m", MaxKeys: 1000}), 200, ""},
+		{
+			"GET", "/public?list-type=2&max-keys=0&start-after=m&continuation-token=t%2Bt%3D&fetch-owner=true&encoding-type=url&marker=no", nil,
+			list(object.List{After: "m", Token: "t+t=", FetchOwner: true, URLEncoded: true}), 200, "",
+		},
+		{
+			"GET", "/public?marker=m&max-keys=5000&start-after=no&continuation-token=no&fetch-owner=true&prefix=&x-id=ListObjects", nil,
+			v1(object.List{After: "m", MaxKeys: 1000}), 200, "",
+		},
 		{"GET", "/public?list-type=2", []string{"X-Amz-Optional-Object-Attributes", "RestoreStatus"}, list(object.List{MaxKeys: -1, RestoreStatus: true}), 200, ""},
 		{"GET", "/public/o?tagging", nil, of(object.GetObjectTagging, "o", "", ""), 200, "o"},
 		{"GET", "/public/o?tagging=&versionId=v", nil, of(object.GetObjectTagging, "o", "v", ""), 200, "o"},

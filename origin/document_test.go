@@ -18,16 +18,24 @@ func TestRewrite(t *testing.T) {
 	const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 	deep := strings.Repeat("<a>", maxDepth) + strings.Repeat("</a>", maxDepth)
 	cases := []struct{ name, text, want string }{ // "" is refused
-		{"a list", head + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>acme</Name><Prefix></Prefix><Marker/></ListBucketResult>`,
-			head + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>a&amp;b</Name><Prefix></Prefix><Marker/></ListBucketResult>`},
-		{"names of other things", `<ListBucketResult><Name>acme</Name><Contents><Key>k</Key><Name>n</Name></Contents></ListBucketResult>`,
-			`<ListBucketResult><Name>a&amp;b</Name><Contents><Key>k</Key><Name>n</Name></Contents></ListBucketResult>`},
+		{
+			"a list", head + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>acme</Name><Prefix></Prefix><Marker/></ListBucketResult>`,
+			head + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>a&amp;b</Name><Prefix></Prefix><Marker/></ListBucketResult>`,
+		},
+		{
+			"names of other things", `<ListBucketResult><Name>acme</Name><Contents><Key>k</Key><Name>n</Name></Contents></ListBucketResult>`,
+			`<ListBucketResult><Name>a&amp;b</Name><Contents><Key>k</Key><Name>n</Name></Contents></ListBucketResult>`,
+		},
 		{"no name", "<ListBucketResult></ListBucketResult>\n", "<ListBucketResult></ListBucketResult>\n"},
 		{"an empty root", "<ListBucketResult />", "<ListBucketResult />"},
-		{"references that XML does not know", "<ListBucketResult><Name>x</Name><Contents><Key>&#x1;&amp;</Key></Contents></ListBucketResult>",
-			"<ListBucketResult><Name>a&amp;b</Name><Contents><Key>&#x1;&amp;</Key></Contents></ListBucketResult>"},
-		{"comments and quotes", `<!-- <Name> --><ListBucketResult a='>' b="'"><Name >x</Name ></ListBucketResult><!-- -->`,
-			`<!-- <Name> --><ListBucketResult a='>' b="'"><Name >a&amp;b</Name ></ListBucketResult><!-- -->`},
+		{
+			"references that XML does not know", "<ListBucketResult><Name>x</Name><Contents><Key>&#x1;&amp;</Key></Contents></ListBucketResult>",
+			"<ListBucketResult><Name>a&amp;b</Name><Contents><Key>&#x1;&amp;</Key></Contents></ListBucketResult>",
+		},
+		{
+			"comments and quotes", `<!-- <Name> --><ListBucketResult a='>' b="'"><Name >x</Name ></ListBucketResult><!-- -->`,
+			`<!-- <Name> --><ListBucketResult a='>' b="'"><Name >a&amp;b</Name ></ListBucketResult><!-- -->`,
+		},
 		{"a tag over lines", "<ListBucketResult\n a='b'\n><Name\n>x</Name\n></ListBucketResult>", "<ListBucketResult\n a='b'\n><Name\n>a&amp;b</Name\n></ListBucketResult>"},
 
 		{"nothing", "", ""},

@@ -143,7 +143,7 @@ func realPages(ctx context.Context, t *testing.T, c *Client, straight *s3.Client
 	}
 	ours = object.Query{Operation: object.ListObjects, Key: ours.Key, List: l}
 	v1 := &s3.ListObjectsInput{
-		Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, Marker: in.StartAfter, MaxKeys: in.MaxKeys, EncodingType: types.EncodingType(in.EncodingType),
+		Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, Marker: in.StartAfter, MaxKeys: in.MaxKeys, EncodingType: in.EncodingType,
 	}
 	for page := 1; page <= 30; page++ {
 		out, err := straight.ListObjects(ctx, v1)
