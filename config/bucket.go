@@ -21,6 +21,7 @@ func readBuckets(root *section, c *Config) []*section {
 	for _, s := range sections {
 		b := Bucket{Freshness: c.Cache.Freshness}
 		readBucket(s, &b)
+		readAuth(s.section("auth"), c, &b.Auth)
 		c.Buckets = append(c.Buckets, b)
 	}
 	return sections
@@ -38,6 +39,8 @@ func readBucket(s *section, b *Bucket) {
 	readPrefix(s, b)
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
+	readCORS(s, b)
+	readIPFilter(s.section("ip_filter"), &b.IPFilter)
 	readOldBucket(s)
 }
 

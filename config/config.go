@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -24,6 +25,7 @@ type Config struct {
 	Log     Log
 	Prices  Prices
 	Reload  Reload
+	JWT     JWT
 }
 
 // Node says who this node is and where it keeps its data.
@@ -47,6 +49,10 @@ type Server struct {
 	// MaxConcurrentRequests bounds the requests of clients under way, and as many
 	// reads of other nodes.
 	MaxConcurrentRequests int
+	TLS                   *TLS // nil: HTTP/1.1 in clear
+	// TrustedProxies are believed whom they say a request is for.
+	TrustedProxies []netip.Prefix
+	IPFilter       IPFilter // for all buckets, beside their own
 }
 
 // Listen returns the host:port to listen on.
@@ -102,6 +108,9 @@ type Bucket struct {
 	// Identity is the name under which what is cached of the bucket is kept apart from
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string
+	CORS     []CORSRule
+	Auth     BucketAuth
+	IPFilter IPFilter
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

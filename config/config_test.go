@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func TestDefaults(t *testing.T) {
 
 const everything = `
 node: {name: rook-1, zone: eu-1a, data_dir: /data}
-server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s, max_concurrent_requests: 777}
+server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s, max_concurrent_requests: 777, tls: {cert: /c, key: /k, min_version: "1.3"}}
 admin: {address: 127.0.0.1, port: 9000, token: "${ADMIN_TOKEN}"}
 cluster:
   bind: 0.0.0.0:1001
@@ -131,6 +132,9 @@ buckets:
       identity: products-1
       stale_without_lease: true
       tag_header: [x-amz-meta-tags, EDGE-TAG]
+    cors:
+      - {allowed_origins: ["https://*.example.com", "null"], allowed_methods: [GET, HEAD], allowed_headers: ["x-amz-*"], expose_headers: [ETag], max_age: 10m}
+      - {allowed_origins: "*", allowed_methods: GET}
   - name: rest
     path_prefix: /
     s3: {bucket: other, anonymous: true}
@@ -152,7 +156,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	own.Max.Fresh, own.Max.StaleWhileRevalidate = &day, &two
 	want := &Config{
 		Node:   Node{Name: "rook-1", Zone: "eu-1a", DataDir: "/data"},
-		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777},
+		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777, TLS: &TLS{Cert: "/c", Key: "/k", MinVersion: tls.VersionTLS13}},
 		Admin:  Admin{Address: "127.0.0.1", Port: 9000, Token: "t0ken"},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:1001", Advertise: "10.0.0.1:1001", PeerBind: "0.0.0.0:1002",
@@ -167,6 +171,13 @@ func TestEveryKeyArrives(t *testing.T) {
 			{
 				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, Lists: 5 * time.Second,
 				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"}, Identity: "products-1",
+				CORS: []CORSRule{
+					{
+						AllowedOrigins: []string{"https://*.example.com", "null"}, AllowedMethods: []string{"GET", "HEAD"},
+						AllowedHeaders: []string{"x-amz-*"}, ExposeHeaders: []string{"ETag"}, MaxAge: 10 * time.Minute,
+					},
+					{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"GET"}},
+				},
 				S3: S3{
 					Place: Place{
 						Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",

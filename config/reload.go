@@ -28,6 +28,9 @@ var reloadable = map[string]bool{
 	"Server.Address":               false,
 	"Server.Port":                  false,
 	"Server.Domain":                true,
+	"Server.TLS":                   false, // the files are followed
+	"Server.TrustedProxies":        true,
+	"Server.IPFilter":              true,
 	"Server.Drain":                 true,
 	"Server.MaxConcurrentRequests": true,
 	"Admin.Address":                false,
@@ -42,6 +45,7 @@ var reloadable = map[string]bool{
 	"Log.Level":                    true,
 	"Log.JSON":                     false,
 	"Log.Access":                   true,
+	"JWT":                          true,
 	"Prices":                       true,
 	"Reload":                       false,
 }

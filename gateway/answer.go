@@ -37,6 +37,8 @@ type Answer struct {
 	shed        bool // too many are under way
 	probe       bool // of a load balancer, on /health or /ready
 	overrides   []object.Field
+	cors        []object.Field // what pages of other origins may do with it
+	checksums   bool           // the client has asked for them
 	found       *object.Answer // what the node gave; nil if nothing
 	cached      bool           // the fields below come from the node
 	source      object.Source

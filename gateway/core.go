@@ -100,7 +100,8 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
+	r.client, a.remote, r.Secure = p.sender(r)
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
@@ -118,7 +119,8 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err == nil {
 		a.resource = t.path
 	}
-	if r.Method != "GET" && r.Method != "HEAD" {
+	preflight := r.Method == "OPTIONS" && r.first("Origin") != ""
+	if r.Method != "GET" && r.Method != "HEAD" && !preflight {
 		return methodNotAllowed
 	}
 	if err != nil {
@@ -134,6 +136,9 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
+	if err := c.admit(ctx, p, r); err != nil {
+		return err
+	}
 	switch {
 	case bucket != nil:
 		a.bucket = bucket.bucketMeter
@@ -144,10 +149,15 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
-	if bucket == nil {
+	switch {
+	case preflight:
+		return a.preflight(r, bucket)
+	case bucket == nil:
 		return c.answerService(ctx, p, r, t.query, a)
 	}
+	a.cors = bucket.corsFields(r)
 	w := understand(r.Method, bucket, name, t.query)
+	w.reader = p.reader
 	who, err := c.authorize(ctx, r, bucket, &w)
 	switch {
 	case err != nil:
@@ -155,7 +165,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	case w.err != nil:
 		return w.err
 	case w.operation != readObject:
-		return c.answerBucket(ctx, p, r, bucket, &w, a)
+		return c.answerBucket(ctx, r, bucket, &w, a)
 	}
 	q, err := parseQuestion(r, bucket, who, name, &w.parameters)
 	if err != nil {
@@ -172,7 +182,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err != nil {
 		return err
 	}
-	a.overrides = q.overrides
+	a.overrides, a.checksums = q.overrides, q.checksums
 	return a.fill(found, v)
 }
 

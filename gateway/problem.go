@@ -35,7 +35,7 @@ var (
 	noSuchBucket      = &problem{status: 404, code: "NoSuchBucket", message: "The specified bucket does not exist."}
 	methodNotAllowed  = &problem{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", fields: []object.Field{{Name: "Allow", Value: "GET, HEAD"}}}
 	preconditionFails = &problem{status: 412, code: "PreconditionFailed", message: "At least one of the pre-conditions you specified did not hold."}
-	invalidRange      = &problem{status: 416, code: "InvalidRange", message: "The requested range is not satisfiable."}
+	invalidRange      = &problem{status: 416, code: "InvalidRange", message: "The requested range is not satisfiable"}
 	notImplemented    = &problem{status: 501, code: "NotImplemented", message: "The request implies functionality that is not implemented."}
 	getOnly           = &problem{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", fields: []object.Field{{Name: "Allow", Value: "GET"}}}
 	twoResources      = &problem{status: 400, code: "InvalidRequest", message: "Conflicting query string parameters."}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"strings"
 
 	"rookery/auth"
@@ -20,8 +21,10 @@ type Request struct {
 	Target string // the raw request target, never cleaned nor decoded
 	Host   string // the Host header or :authority, with its port if it had one
 	Header Header
-	Remote string // the client's address and port
+	Remote string // address and port of the connection's other end
 	Secure bool   // it came by TLS
+
+	client netip.Addr // whom it is for, as the policy has it; the zero Addr if that is not known
 }
 
 func (r *Request) first(name string) string {
@@ -50,6 +53,7 @@ type question struct {
 	conditions  conditions
 	wish        *object.Wish   // nil where the bucket does not let clients ask
 	overrides   []object.Field // of the answer's header
+	checksums   bool           // those of the whole object are asked for
 	requestID   string
 	reader      Reader
 }
@@ -63,7 +67,7 @@ func parseQuestion(r *Request, bucket *route, who *auth.Identity, name string, p
 	}
 	q = question{
 		key:      object.Key{Bucket: bucket.bucket, Name: name, Version: p.version, Part: p.part},
-		headOnly: r.Method == "HEAD", overrides: p.overrides,
+		headOnly: r.Method == "HEAD", overrides: p.overrides, checksums: strings.EqualFold(r.first("X-Amz-Checksum-Mode"), "ENABLED"),
 	}
 	if bucket.ClientCacheControl {
 		q.wish = wishOf(r)

@@ -13,6 +13,7 @@ import (
 type route struct {
 	Route
 	*bucketMeter
+	cors []corsRule
 }
 
 // routes finds the bucket of a request. Immutable once made.
@@ -34,7 +35,7 @@ func newRoutes(list []Route, domain string, set *metrics.Set) (*routes, error) {
 		t.suffix = "." + strings.ToLower(strings.Trim(domain, "."))
 	}
 	for _, r := range list {
-		if err := t.add(&route{r, newBucketMeter(set, r.Bucket)}); err != nil {
+		if err := t.add(&route{r, newBucketMeter(set, r.Bucket), newCORS(r.CORS)}); err != nil {
 			return nil, fmt.Errorf("bucket %q: %w", r.Bucket, err)
 		}
 	}
