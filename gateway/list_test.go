@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -230,4 +231,33 @@ func TestEachOperationIsAuthorised(t *testing.T) {
 	if got := f.do("GET", "/", "X-Name", "bob"); !strings.Contains(string(got.body), "<Name>bob</Name>") || strings.Contains(string(got.body), "<Name>ann</Name>") {
 		t.Errorf("bob's buckets: %s", got.body)
 	}
+}
+
+// What the node is asked holds nothing of who asks: so a page may be shared by all who
+// may list its prefix, each of whom the guard has been asked about.
+func TestAListHoldsNothingOfItsCaller(t *testing.T) {
+	var actions []string
+	f := newFront(t, func(o *gateway.Options) {
+		o.Policy.Routes[0].Guard = auth.NewGuard(true, []auth.Scheme{named{}}, []auth.Rule{anybody{&actions}})
+	})
+	f.node.query = page
+	for _, header := range [][]string{nil, {"X-Name", "ann", "Cookie", "a=b"}, {"X-Name", "bob", "Authorization", "Bearer x", "Range", "bytes=0-1", "X-Amz-Expected-Bucket-Owner", "1"}} {
+		if got := f.do(http.MethodGet, "/public?list-type=2&prefix=a/&token="+strconv.Itoa(len(header)), header...); got.status != 200 {
+			t.Errorf("%v: %d", header, got.status)
+		}
+	}
+	if len(f.node.queries) != 3 || f.node.queries[0] != f.node.queries[1] || f.node.queries[0] != f.node.queries[2] {
+		t.Errorf("the node was asked %+v", f.node.queries)
+	}
+	if len(actions) != 3 {
+		t.Errorf("the guard was asked %q", actions)
+	}
+}
+
+// anybody may do anything.
+type anybody struct{ actions *[]string }
+
+func (a anybody) Allow(_ context.Context, r *auth.Request, _ *auth.Identity) error {
+	*a.actions = append(*a.actions, r.Action.String())
+	return nil
 }
