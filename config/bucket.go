@@ -39,6 +39,7 @@ func readBucket(s *section, b *Bucket) {
 	readPrefix(s, b)
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
+	readAnonymousLists(s, b)
 	readCORS(s, b)
 	readIPFilter(s.section("ip_filter"), &b.IPFilter)
 	readOldBucket(s)

@@ -261,3 +261,36 @@ func (a anybody) Allow(_ context.Context, r *auth.Request, _ *auth.Identity) err
 	*a.actions = append(*a.actions, r.Action.String())
 	return nil
 }
+
+// A bucket's objects may be open to all whose names are not.
+func TestNamesMayWantCredentials(t *testing.T) {
+	var actions []string
+	f := newFront(t, func(o *gateway.Options) {
+		o.Policy.Routes = []gateway.Route{
+			{Bucket: "public", NoAnonymousLists: true},
+			{Bucket: "known", NoAnonymousLists: true, Guard: auth.NewGuard(true, []auth.Scheme{named{}}, []auth.Rule{anybody{&actions}})},
+		}
+	})
+	f.node.query = page
+	f.node.hold(key("o"), "v", 10)
+	for _, c := range []struct {
+		target, who string
+		status      int
+	}{
+		{"/public", "", 403},
+		{"/public?list-type=2&prefix=a", "ann", 403}, // nobody can prove there who they are
+		{"/public/o", "", 200},
+		{"/public/o?tagging", "", 200},
+		{"/public?location", "", 200},
+		{"/known", "", 403},
+		{"/known", "ann", 200},
+	} {
+		var header []string
+		if c.who != "" {
+			header = []string{"X-Name", c.who}
+		}
+		if got := f.do(http.MethodGet, c.target, header...); got.status != c.status {
+			t.Errorf("%s as %q: %d, want %d", c.target, c.who, got.status, c.status)
+		}
+	}
+}

@@ -40,6 +40,8 @@ type Route struct {
 	Region string
 	// Guard is asked before anything is looked up; nil lets everybody read.
 	Guard *auth.Guard
+	// NoAnonymousLists: a list wants credentials, whatever the guard says.
+	NoAnonymousLists bool
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
 	ClientCacheControl bool
 	// CORS are the rules by which pages of other origins may read; none: they may not.
