@@ -42,6 +42,7 @@ func readBucket(s *section, b *Bucket) {
 	readAudit(s, b)
 	s.integer("max_concurrent_requests", &b.MaxConcurrentRequests, 1, mostPerSecond)
 	readRateLimits(s.section("rate_limits"), &b.RateLimits)
+	readAnonymousLists(s, b)
 	readCORS(s, b)
 	readIPFilter(s.section("ip_filter"), &b.IPFilter)
 	readOldBucket(s)

@@ -109,6 +109,7 @@ log: {level: debug, format: json, access: false}
 buckets:
   - name: products
     path_prefix: /shop/products/
+    anonymous_lists: false
     s3:
       bucket: acme-products
       region: eu-central-1
@@ -171,7 +172,7 @@ func TestEveryKeyArrives(t *testing.T) {
 		Cache: Cache{MemoryBytes: 1 << 30, DiskBytes: 50e9, Freshness: freshness},
 		Buckets: []Bucket{
 			{
-				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, Lists: 5 * time.Second,
+				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true, Lists: 5 * time.Second, NoAnonymousLists: true,
 				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"}, Identity: "products-1",
 				CORS: []CORSRule{
 					{

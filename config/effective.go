@@ -146,6 +146,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 		all[i] = yaml.MapSlice{
 			{Key: "name", Value: b.Name},
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
+			{Key: "anonymous_lists", Value: !b.NoAnonymousLists},
 			{Key: "s3", Value: b.S3.effective()},
 			{Key: "auth", Value: b.Auth.effective()},
 			{Key: "cache", Value: append(compact(yaml.MapSlice{{Key: "identity", Value: b.Identity}}), yaml.MapSlice{

@@ -112,6 +112,7 @@ jwt:
 buckets:
   - name: b
     path_prefix: /b
+    anonymous_lists: true
     s3:
       bucket: o
       region: us-east-1

@@ -11,3 +11,11 @@ const longestList = 5 * time.Minute
 func readLists(s *section, b *Bucket) {
 	s.duration("lists", &b.Lists, 0, longestList)
 }
+
+// readAnonymousLists reads whether who brings no credentials may list a bucket that is
+// open to all.
+func readAnonymousLists(s *section, b *Bucket) {
+	allowed := true
+	s.boolean("anonymous_lists", &allowed)
+	b.NoAnonymousLists = !allowed
+}

@@ -141,7 +141,7 @@ var keys = map[string]string{
 	"MemoryBytes": "memory", "DiskBytes": "disk", "FinishAbandonedBytes": "finish_abandoned",
 	"JSON": "format", "NotFound": "negative_404", "Forbidden": "negative_403", "MaxConns": "connection_pool_size",
 	"Breaker": "circuit_breaker", "Care": "", "TagHeaders": "cache.tag_header", "StaleWithoutLease": "cache.stale_without_lease",
-	"ClientCacheControl": "cache.client_cache_control", "Lists": "cache.lists", "Identity": "cache.identity",
+	"ClientCacheControl": "cache.client_cache_control", "Lists": "cache.lists", "NoAnonymousLists": "anonymous_lists", "Identity": "cache.identity",
 }
 
 // keyOf turns a path of fields into the file's key.

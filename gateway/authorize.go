@@ -13,6 +13,9 @@ import (
 // client reads the same.
 func (c *Core) authorize(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) (*auth.Identity, error) {
 	who, err := b.Guard.Authorize(ctx, r.authRequest(b, w.action, w.name))
+	if err == nil && w.action == auth.List && b.NoAnonymousLists && who.Anonymous() {
+		err = &auth.Denied{Reason: auth.NoCredentials}
+	}
 	var denied *auth.Denied
 	if errors.As(err, &denied) {
 		b.denied(denied.Reason)

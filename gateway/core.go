@@ -174,7 +174,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	case w.err != nil:
 		return w.err
 	case w.operation != readObject:
-		return c.answerBucket(ctx, p, r, bucket, &w, a)
+		return c.answerBucket(ctx, r, bucket, &w, a)
 	}
 	return c.answerObject(ctx, r, bucket, who, &w, a)
 }

@@ -15,7 +15,7 @@ const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 // answerBucket answers what asks for no object: from what is configured, or with a
 // document of S3's.
-func (c *Core) answerBucket(ctx context.Context, p *policy, r *Request, b *route, w *wanted, a *Answer) error {
+func (c *Core) answerBucket(ctx context.Context, r *Request, b *route, w *wanted, a *Answer) error {
 	switch w.operation {
 	case headBucket:
 		a.Status = http.StatusOK

@@ -47,6 +47,8 @@ type Route struct {
 	Region string
 	// Guard is asked before anything is looked up; nil lets everybody read.
 	Guard *auth.Guard
+	// NoAnonymousLists: a list wants credentials, whatever the guard says.
+	NoAnonymousLists bool
 	// ClientCacheControl: what a request's Cache-Control asks of the cache is done.
 	ClientCacheControl bool
 	// AuditReads: the audit log gets every read, not only those that are refused.

@@ -5,12 +5,14 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"rookery/object"
 )
 
-// roots are the documents' root elements (S3 API reference).
+// roots are the documents' root elements (S3 API reference). One server at least, MinIO,
+// writes the last but one with a small letter.
 var roots = [...]string{
 	object.ListObjectsV2:       "ListBucketResult",
 	object.ListObjects:         "ListBucketResult",
@@ -23,20 +25,27 @@ const maxDepth = 16
 
 var errDocument = errors.New("not a document of S3")
 
-// rewrite checks that text is one well-formed document with that root, and returns it
-// with the text of each Name that is the root's own child (a list's bucket) replaced by
-// bucket. Every other byte stays as S3 wrote it, in memory of its own.
+// rewrite checks that text is one well-formed document as the query asks for it, and
+// returns it with the text of each Name that is the root's own child (a list's bucket)
+// replaced by bucket. Every other byte stays as S3 wrote it, in memory of its own. A list
+// with a name that does not begin with the query's prefix is none: the prefix is what its
+// reader was let in for.
 //
 // encoding/xml is not used: S3 writes a name's control characters as references
 // (&#x1;) that XML 1.0 does not know, which that package refuses and clients of S3
 // take; and what it writes again is not what it read.
-func rewrite(text []byte, root, bucket string) ([]byte, error) {
+func rewrite(text []byte, q *object.Query, bucket string) ([]byte, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: not UTF-8", errDocument)
 	}
 	s := scanner{text: text}
-	if err := s.document(root); err != nil {
+	if err := s.document(roots[q.Operation]); err != nil {
 		return nil, fmt.Errorf("%w: %w, at byte %d", errDocument, err, s.at)
+	}
+	for _, span := range s.listed {
+		if !beginsWith(string(text[span[0]:span[1]]), &q.List) {
+			return nil, fmt.Errorf("%w: it lists what does not begin with the prefix that was asked for", errDocument)
+		}
 	}
 	if s.names == nil {
 		return bytes.Clone(text), nil
@@ -55,11 +64,12 @@ func rewrite(text []byte, root, bucket string) ([]byte, error) {
 // scanner reads the XML that S3 servers write: elements, attributes, text, comments and
 // one declaration. It knows no DOCTYPE, so no entities of a document's own, and no CDATA.
 type scanner struct {
-	text  []byte
-	at    int
-	root  []byte   // nil until it has begun
-	open  [][]byte // the names of the open elements, the root first
-	names [][2]int // where the text of each Name below the root lies
+	text   []byte
+	at     int
+	root   []byte   // nil until it has begun
+	open   [][]byte // the names of the open elements, the root first
+	names  [][2]int // where the text of each Name below the root lies
+	listed [][2]int // where the text of each listed name or common prefix lies
 }
 
 // document reads all of the text, which must be one root of that name.
@@ -72,7 +82,7 @@ func (s *scanner) document(root string) error {
 	switch {
 	case len(s.open) > 0:
 		return fmt.Errorf("it ends within <%s>", s.open[len(s.open)-1])
-	case string(s.root) != root:
+	case !strings.EqualFold(string(s.root), root):
 		return fmt.Errorf("<%s> in place of <%s>", s.root, root)
 	}
 	return nil
@@ -139,8 +149,8 @@ func (s *scanner) begin(rest []byte) error {
 		return nil
 	}
 	s.open = append(s.open, name)
-	if s.inName() {
-		s.names = append(s.names, [2]int{s.at, s.at})
+	if spans := s.spans(); spans != nil {
+		*spans = append(*spans, [2]int{s.at, s.at})
 	}
 	return nil
 }
@@ -155,16 +165,26 @@ func (s *scanner) close(rest []byte) error {
 	if len(s.open) == 0 || !bytes.Equal(name, s.open[len(s.open)-1]) {
 		return fmt.Errorf("</%.40s> that ends nothing", name)
 	}
-	if s.inName() {
-		s.names[len(s.names)-1][1] = s.at
+	if spans := s.spans(); spans != nil {
+		(*spans)[len(*spans)-1][1] = s.at
 	}
 	s.open = s.open[:len(s.open)-1]
 	s.at += end + 1
 	return nil
 }
 
-// inName reports whether the innermost open element is the root's own Name.
-func (s *scanner) inName() bool { return len(s.open) == 2 && string(s.open[1]) == "Name" }
+// spans returns where the place of the innermost open element's text is noted; nil if
+// nowhere.
+func (s *scanner) spans() *[][2]int {
+	switch {
+	case len(s.open) == 2 && string(s.open[1]) == "Name":
+		return &s.names
+	case len(s.open) != 3:
+	case string(s.open[1]) == "Contents" && string(s.open[2]) == "Key", string(s.open[1]) == "CommonPrefixes" && string(s.open[2]) == "Prefix":
+		return &s.listed
+	}
+	return nil
+}
 
 // tagEnd returns where a tag's ">" is, past the quoted values of attributes; -1 if there
 // is none.

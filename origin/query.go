@@ -149,7 +149,7 @@ func (c *Client) judgeQuery(res *http.Response, q *object.Query, x *exchange) (*
 		return nil, err
 	}
 	d := &object.Document{Validated: x.start}
-	if d.Text, err = rewrite(text, roots[q.Operation], c.name); err != nil {
+	if d.Text, err = rewrite(text, q, c.name); err != nil {
 		return nil, fmt.Errorf("%w: %w", object.ErrBroken, err)
 	}
 	for _, name := range told {

@@ -38,6 +38,8 @@ const (
 	realSecret = "rookery-test-secret"
 	realRegion = "eu-central-1"
 	realBucket = "real-bucket"
+	// realPatience is what filling a bucket may take on a busy machine.
+	realPatience = 2 * time.Minute
 )
 
 var realOrigins = []realOrigin{
@@ -142,6 +144,11 @@ func TestRealOrigins(t *testing.T) {
 			if _, err := w.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 				t.Fatal(err)
 			}
+			t.Run("lists", func(t *testing.T) {
+				realLists(t, address, connect(t, "http://"+address, func(o *Options) {
+					o.Bucket, o.Region, o.AccessKey, o.SecretKey = listBucket, realRegion, realKey, realSecret
+				}))
+			})
 			_, port, _ := net.SplitHostPort(address)
 			styles := map[string]func(*Options){
 				"path style": func(*Options) {},

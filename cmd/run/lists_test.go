@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"rookery/cmd/run"
 	"rookery/config"
@@ -97,5 +98,38 @@ func TestListsArePassedOn(t *testing.T) {
 	}
 	if n := len(c.s3.Queries(s3Bucket)); n != 4 {
 		t.Errorf("S3 was asked %d times, want 4", n)
+	}
+}
+
+// A page of names that is kept is one request to S3 for each node, until anything in the
+// bucket is purged, through any node and in any scope: no node gives what was before.
+func TestKeptListsDieWithAnyPurge(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3, func(cfg *config.Config, o *run.Options) {
+		elsewhere(cfg, o)
+		cfg.Buckets[0].Lists = 5 * time.Minute
+	})
+	everywhere := func(name, cache string) {
+		t.Helper()
+		for i := range c.nodes {
+			page, res := c.list(i, "list-type=2&prefix=dir/")
+			if !slices.Equal(page.keys(), []string{name}) || res.Header.Get("X-Cache") != cache {
+				t.Errorf("rook-%d lists %q, %s; want %s, %s", i, page.keys(), res.Header.Get("X-Cache"), name, cache)
+			}
+		}
+	}
+	for n, scope := range []string{
+		`"key": "dir/1"`, `"key": "none"`, `"keys": ["a", "b"]`, `"prefix": "elsewhere/"`, `"tags": ["t"]`, `"soft": false`, `"key": "x", "soft": true`,
+	} {
+		c.s3.Delete(s3Bucket, fmt.Sprintf("dir/%d", n))
+		name := fmt.Sprintf("dir/%d", n+1)
+		c.store(name)
+		c.purged(n%3, scope)
+		c.s3.Forget()
+		everywhere(name, "MISS")
+		everywhere(name, "HIT")
+		if asked := c.s3.Queries(s3Bucket); len(asked) != 3 {
+			t.Errorf("%s: S3 was asked %d times, want once for each node", scope, len(asked))
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 			guard = guard.Behind(own)
 		}
 		p.Routes = append(p.Routes, gateway.Route{
-			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, NoAnonymousLists: b.NoAnonymousLists, ClientCacheControl: b.ClientCacheControl,
 			AuditReads: b.AuditReads, MaxRequests: b.MaxConcurrentRequests, Rates: rates(&b.RateLimits), CORS: corsOf(b.CORS),
 		})
 	}
