@@ -46,11 +46,12 @@ type story struct {
 
 // outcome is what a story came to.
 type outcome struct {
-	said string // what all commands printed
-	last string // what the last one printed
-	code int    // its exit code
-	took time.Duration
-	tree map[string]string // path → size and hash
+	said   string // what all commands printed
+	sorted string // its lines, without what differs from place to place
+	last   string // what the last one printed
+	code   int    // its exit code
+	took   time.Duration
+	tree   map[string]string // path → size and hash
 }
 
 const (
@@ -98,7 +99,10 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 		o.last = volatile.ReplaceAllString(tidy.Replace(said.String()), "…")
 		o.said += "$ " + strings.Join(args, " ") + "\n" + o.last + "\n"
 	}
-	o.said = tidy.Replace(o.said)
+	// Some ask in many goroutines, and tell in the order of the answers.
+	lines := strings.Split(tidy.Replace(o.said), "\n")
+	slices.Sort(lines)
+	o.sorted = strings.Join(lines, "\n")
 	if o.tree, err = treeOf(dir); err != nil {
 		t.Fatal(err)
 	}

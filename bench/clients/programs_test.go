@@ -14,8 +14,8 @@ var nothing = new(string)
 var virtual = []string{"HTTP_PROXY=http://{address}", "http_proxy=http://{address}", "NO_PROXY=", "no_proxy="}
 
 // clients are the programs, and what is asked of each.
-func clients() []client {
-	return []client{awsCLI(), rclone(), s3cmd(), boto()}
+func clients(tools string) []client {
+	return []client{awsCLI(), rclone(), s3cmd(), mc(tools), boto()}
 }
 
 // awsCLI is Debian's aws-cli.
@@ -23,11 +23,18 @@ func awsCLI() client {
 	s3 := func(args ...string) []string { return append([]string{"--endpoint-url", "{url}", "s3"}, args...) }
 	api := func(args ...string) []string { return append([]string{"--endpoint-url", "{url}", "s3api"}, args...) }
 	stories := []story{
-		{name: "cp, whole", commands: [][]string{
-			s3("cp", "--no-progress", "s3://"+bucket+"/sizes/empty", "."), s3("cp", "--no-progress", "s3://"+bucket+"/sizes/one", "."),
-			s3("cp", "--no-progress", "s3://"+bucket+"/sizes/64k", "."), s3("cp", "--no-progress", "s3://"+bucket+"/sizes/8m-in-parts", "."),
-		}},
+		{name: "cp, whole", commands: [][]string{s3("cp", "--no-progress", "s3://"+bucket+"/sizes/empty", "."), s3("cp", "--no-progress", "s3://"+bucket+"/sizes/8m-in-parts", ".")}},
 		{name: "cp, many ranges at once", commands: [][]string{s3("cp", "--no-progress", "s3://"+bucket+"/large/100m", ".")}},
+		{name: "ls", commands: [][]string{
+			s3("ls", "s3://"+bucket+"/names/"), s3("ls", "--recursive", "--summarize", "s3://"+bucket),
+			api("list-objects-v2", "--bucket", bucket, "--page-size", "3"), api("list-objects", "--bucket", bucket, "--prefix", "names/", "--delimiter", "/"),
+		}},
+		{name: "cp of all", commands: [][]string{s3("cp", "--no-progress", "--only-show-errors", "--recursive", "s3://"+bucket+"/", ".")}},
+		{name: "sync, twice", last: nothing, commands: [][]string{
+			s3("sync", "--no-progress", "--only-show-errors", "s3://"+bucket+"/names/", "."), s3("sync", "--no-progress", "s3://"+bucket+"/names/", "."),
+		}},
+		{name: "bucket", commands: [][]string{api("head-bucket", "--bucket", bucket), api("get-bucket-location", "--bucket", bucket)}},
+		{name: "no such bucket, ls", fails: []string{"NoSuchBucket"}, commands: [][]string{s3("ls", "s3://no-such-bucket")}},
 		{name: "head", commands: [][]string{
 			api("head-object", "--bucket", bucket, "--key", "sizes/64k"),
 			api("head-object", "--bucket", bucket, "--key", "sizes/64k", "--checksum-mode", "ENABLED"),
@@ -43,17 +50,11 @@ func awsCLI() client {
 		{name: "not modified", fails: []string{"304"}, commands: [][]string{api("get-object", "--bucket", bucket, "--key", "sizes/one", "--if-none-match", "7b774effe4a349c6dd82ad4f4f21d34c", "none")}},
 		{name: "precondition", fails: []string{"PreconditionFailed"}, commands: [][]string{api("get-object", "--bucket", bucket, "--key", "sizes/one", "--if-match", "another", "none")}},
 		{name: "no such key", fails: []string{"NoSuchKey"}, commands: [][]string{api("get-object", "--bucket", bucket, "--key", "none", "none")}},
-		{name: "no such key, cp", fails: []string{"404"}, commands: [][]string{s3("cp", "s3://"+bucket+"/none", ".")}},
 		{name: "no such bucket", fails: []string{"NoSuchBucket"}, commands: [][]string{api("get-object", "--bucket", "no-such-bucket", "--key", "none", "none")}},
 		{name: "put", refused: denied, commands: [][]string{s3("cp", "--no-progress", "{home}/upload", "s3://"+bucket+"/new")}},
 		{name: "delete", refused: denied, commands: [][]string{s3("rm", "s3://"+bucket+"/sizes/one")}},
 		{name: "upload in parts", refused: denied, commands: [][]string{api("create-multipart-upload", "--bucket", bucket, "--key", "new")}},
 	}
-	var named [][]string
-	for _, name := range []string{"with space.txt", "a+b.txt", "slash%2Fencoded.txt"} { // boto3 asks for all of them
-		named = append(named, api("get-object", "--bucket", bucket, "--key", "names/"+name, "one"))
-	}
-	stories = append(stories, story{name: "names", commands: named})
 	return client{name: "aws-cli", program: "/usr/bin/aws", version: []string{"--version"}, stories: stories, prepare: func(string, place) ([]string, error) { return awsEnvironment(), nil }}
 }
 
@@ -77,6 +78,7 @@ func boto() client {
 		stories: []story{
 			{name: "reads", commands: [][]string{run("reads")}},
 			{name: "names", commands: [][]string{run("names")}},
+			{name: "lists", commands: [][]string{run("lists")}},
 			{name: "transfer", commands: [][]string{run("transfer")}},
 			{name: "presigned", commands: [][]string{run("presigned")}},
 			{name: "errors", commands: [][]string{run("errors")}},
@@ -98,6 +100,10 @@ func rclone() client {
 		stories: []story{
 			{name: "copy of one", commands: [][]string{run("copyto", "r:"+bucket+"/sizes/64k", "64k"), run("copyto", "r:"+bucket+"/sizes/8m-in-parts", "8m")}},
 			{name: "many streams", commands: [][]string{run("copyto", "--multi-thread-cutoff", "10M", "--multi-thread-streams", "8", "r:"+bucket+"/large/100m", "100m")}},
+			{name: "part of one", commands: [][]string{run("cat", "--offset", "100", "--count", "50", "r:"+bucket+"/sizes/64k")}},
+			{name: "lists", commands: [][]string{run("lsf", "-R", "--files-only", "--format", "pst", "r:"+bucket), run("lsjson", "-R", "--files-only", "--hash", "-M", "r:"+bucket+"/names"), run("size", "r:"+bucket)}},
+			{name: "copy of all", commands: [][]string{{"copy", "-q", "r:" + bucket, "."}}},
+			{name: "sync, twice", last: nothing, commands: [][]string{{"sync", "-q", "r:" + bucket + "/names", "."}, {"sync", "-q", "r:" + bucket + "/names", "."}, {"check", "-q", "r:" + bucket + "/names", "."}}},
 			{name: "put", refused: denied, commands: [][]string{run("copyto", "--s3-no-head", "{home}/upload", "r:"+bucket+"/new")}},
 		},
 	}
@@ -113,7 +119,34 @@ func s3cmd() client {
 		},
 		stories: []story{
 			{name: "get", commands: [][]string{run("get", "s3://"+bucket+"/sizes/64k"), run("get", "s3://"+bucket+"/sizes/8m-in-parts"), run("get", "s3://"+bucket+"/sizes/empty")}},
+			{name: "lists", commands: [][]string{run("ls", "s3://"+bucket), run("ls", "-r", "s3://"+bucket), run("du", "s3://"+bucket), run("info", "s3://"+bucket+"/sizes/64k")}},
+			{name: "get of many", commands: [][]string{run("get", "-q", "-r", "s3://"+bucket+"/sizes/", "s3://"+bucket+"/doubled/", ".")}},
+			{name: "sync, twice", commands: [][]string{run("sync", "-q", "s3://"+bucket+"/names/", "./"), run("sync", "s3://"+bucket+"/names/", "./")}},
+			{name: "no such key", fails: []string{"does not exist"}, commands: [][]string{run("get", "s3://"+bucket+"/none")}},
 			{name: "put", refused: denied, commands: [][]string{run("put", "{home}/upload", "s3://"+bucket+"/new")}},
+		},
+	}
+}
+
+func mc(tools string) client {
+	run := func(args ...string) []string {
+		return append([]string{"--quiet", "--no-color", "--disable-pager"}, args...)
+	}
+	return client{
+		name: "mc", program: filepath.Join(tools, "mc"), version: []string{"--version"},
+		prepare: func(_ string, p place) ([]string, error) {
+			return []string{fmt.Sprintf("MC_HOST_r=http://%s:%s@%s", accessKey, secretKey, p.address), "MC_UPDATE_DISABLE=on"}, nil
+		},
+		stories: []story{
+			{name: "cat", commands: [][]string{run("cat", "r/"+bucket+"/sizes/one")}},
+			{name: "get", commands: [][]string{run("get", "r/"+bucket+"/sizes/64k", "64k"), run("get", "r/"+bucket+"/large/100m", "100m")}},
+			{name: "stat", commands: [][]string{run("stat", "r/"+bucket+"/sizes/64k")}},
+			{name: "lists", commands: [][]string{run("ls", "-r", "r/"+bucket), run("find", "r/"+bucket, "--name", "*.txt"), run("du", "r/"+bucket)}},
+			{name: "mirror, twice", commands: [][]string{run("mirror", "r/"+bucket+"/names", "."), run("mirror", "r/"+bucket+"/names", "."), run("diff", "r/"+bucket+"/names", ".")}},
+			{name: "cp of all", commands: [][]string{run("cp", "-r", "r/"+bucket+"/sizes/", ".")}},
+			{name: "no such key", fails: []string{"does not exist"}, commands: [][]string{run("cat", "r/"+bucket+"/none")}},
+			// So it reads MethodNotAllowed.
+			{name: "put", refused: []string{"already exists"}, commands: [][]string{run("put", "{home}/upload", "r/"+bucket+"/new")}},
 		},
 	}
 }

@@ -46,6 +46,20 @@ def names():
         show(key, s3.get_object(Bucket=bucket, Key=key))
 
 
+def lists():
+    for arguments in ({}, {"Delimiter": "/"}, {"Prefix": "names/", "Delimiter": "/"}, {"Prefix": "names/ü"}, {"MaxKeys": 2, "StartAfter": "names/"},
+                      {"EncodingType": "url", "Prefix": "names/w"}, {"FetchOwner": True, "Prefix": "sizes/"}, {"Prefix": "none"}):
+        show("v2 %s" % arguments, s3.list_objects_v2(Bucket=bucket, **arguments))
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 3}):
+        for opaque in ("ContinuationToken", "NextContinuationToken"):
+            page.pop(opaque, None)
+        show("page", page)
+    for page in s3.get_paginator("list_objects").paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": 2}):
+        show("v1 page", page)
+    print(s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"], s3.get_bucket_location(Bucket=bucket)["LocationConstraint"])
+    print([b["Name"] for b in s3.list_buckets()["Buckets"]])
+
+
 def transfer():
     config = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=4 << 20, max_concurrency=10)
     s3.download_file(bucket, "large/100m", "100m", Config=config)
@@ -71,6 +85,8 @@ def errors():
     fails("key", s3.get_object, Bucket=bucket, Key="none")
     fails("head", s3.head_object, Bucket=bucket, Key="none")
     fails("bucket", s3.get_object, Bucket="no-such-bucket", Key="none")
+    fails("list", s3.list_objects_v2, Bucket="no-such-bucket")
+    fails("tag", s3.get_object_tagging, Bucket=bucket, Key="none")
     fails("range", s3.get_object, Bucket=bucket, Key="sizes/one", Range="bytes=1-1")
     fails("match", s3.get_object, Bucket=bucket, Key="sizes/one", IfMatch='"another"')
     etag = s3.head_object(Bucket=bucket, Key="sizes/one")["ETag"]
