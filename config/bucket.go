@@ -84,6 +84,7 @@ func checkPrefix(prefix string) (problem string) {
 }
 
 func readBucketCache(s *section, b *Bucket) {
+	s.named("identity", &b.Identity)
 	readFreshness(s.section("freshness"), &b.Freshness)
 	s.boolean("stale_without_lease", &b.StaleWithoutLease)
 	s.boolean("client_cache_control", &b.ClientCacheControl)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -18,9 +19,10 @@ type Answer struct {
 	// for a HEAD, would be one; names may repeat.
 	Header []object.Field
 
-	core    *Core
-	bucket  *bucketMeter
-	started time.Time
+	core      *Core
+	accessLog *slog.Logger // nil for none
+	bucket    *bucketMeter
+	started   time.Time
 	// answered is when the node had answered, first bytes and all; zero if it was
 	// not asked.
 	answered time.Time

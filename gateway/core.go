@@ -100,7 +100,7 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
@@ -167,7 +167,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		return err
 	}
 	a.key, a.rangeHeader = q.key, q.rangeHeader
-	q.requestID = a.requestID
+	q.requestID, q.reader = a.requestID, p.reader
 	read := c.read
 	if q.key.Part != 0 {
 		read = c.readPart

@@ -52,6 +52,7 @@ type question struct {
 	overrides   []object.Field // of the answer's header
 	checksums   bool           // those of the whole object are asked for
 	requestID   string
+	reader      Reader
 }
 
 func parseQuestion(r *Request, bucket *route, who *auth.Identity, name string, p *parameters) (q question, err error) {

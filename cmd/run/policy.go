@@ -12,7 +12,7 @@ import (
 // policyOf turns a configuration into what the gateway needs of it. What it starts
 // (to fetch keys, say) ends with ctx.
 func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy, error) {
-	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests}
+	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
 		guard, err := n.guardOf(ctx, cfg, b)
