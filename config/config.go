@@ -97,10 +97,10 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
-	CORS               []CORSRule
 	// Identity is the name under which what is cached of the bucket is kept apart from
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string
+	CORS               []CORSRule
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

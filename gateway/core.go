@@ -153,6 +153,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	}
 	a.cors = bucket.corsFields(r)
 	w := understand(r.Method, bucket, name, t.query)
+	w.reader = p.reader
 	who, err := c.authorize(ctx, r, bucket, &w)
 	switch {
 	case err != nil:

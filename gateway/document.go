@@ -46,7 +46,7 @@ func (c *Core) answerBucket(ctx context.Context, r *Request, b *route, w *wanted
 		wish = wishOf(r)
 	}
 	a.key = q.Key
-	found, err := c.reader.Query(ctx, q, wish)
+	found, err := w.reader.Query(ctx, q, wish)
 	a.answered = c.now()
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ const (
 
 // wanted is what a request asks for, as its method, its path and its query say.
 type wanted struct {
+	reader Reader // of the request's policy
 	parameters
 	operation operation
 	query     object.Query // of askDocument, but for its headers

@@ -8,9 +8,9 @@ import (
 
 // Query gives a document of S3's: a page of names, or what is said of one object. Any
 // node asks S3 itself.
-func (n *Node) Query(ctx context.Context, q object.Query, _ *object.Wish) (*object.Answer, error) {
-	b, ok := n.buckets[q.Key.Bucket]
-	if !ok {
+func (s *Buckets) Query(ctx context.Context, q object.Query, _ *object.Wish) (*object.Answer, error) {
+	n, b := s.node, s.configured(q.Key.Bucket)
+	if b == nil {
 		return nil, object.ErrUnknownBucket
 	}
 	if err := n.gate.enter(); err != nil {
@@ -27,4 +27,9 @@ func (n *Node) Query(ctx context.Context, q object.Query, _ *object.Wish) (*obje
 	}
 	setBody(a, 0, document.Text)
 	return a, nil
+}
+
+// Query is that of the buckets in use.
+func (n *Node) Query(ctx context.Context, q object.Query, wish *object.Wish) (*object.Answer, error) {
+	return n.buckets.Load().Query(ctx, q, wish)
 }
