@@ -100,7 +100,7 @@ type Bucket struct {
 	// Identity is the name under which what is cached of the bucket is kept apart from
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string
-	CORS               []CORSRule
+	CORS     []CORSRule
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

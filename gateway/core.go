@@ -111,7 +111,7 @@ func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	return a
 }
 
-// answer routes, authorises, parses, asks the node and fills a; nothing is looked up
+// answer routes, authorises, parses and has the node asked; nothing is looked up
 // before the client may have it and all of the request has been understood.
 func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) error {
 	t, err := parseTarget(r.Target, r.Host)
@@ -167,13 +167,18 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err != nil {
 		return err
 	}
-	a.key, a.rangeHeader = q.key, q.rangeHeader
 	q.requestID, q.reader = a.requestID, p.reader
+	return c.answerObject(ctx, &q, a)
+}
+
+// answerObject asks the node and fills a.
+func (c *Core) answerObject(ctx context.Context, q *question, a *Answer) error {
+	a.key, a.rangeHeader = q.key, q.rangeHeader
 	read := c.read
 	if q.key.Part != 0 {
 		read = c.readPart
 	}
-	found, v, err := read(ctx, &q)
+	found, v, err := read(ctx, q)
 	a.answered = c.now()
 	if err != nil {
 		return err
