@@ -101,6 +101,10 @@ bench-skew: build ## Show that one very popular key makes no node a bottleneck
 bench-lease: ## Show what the lease and the floors cost a hit, in paired rounds
 	CGO_ENABLED=0 go run ./bench/lease $(ARGS)
 
+.PHONY: bench-identity
+bench-identity: ## Show what a token costs a hit that it was verified for before, in paired rounds
+	CGO_ENABLED=0 go run ./bench/identity $(ARGS)
+
 .PHONY: bench-purge
 bench-purge: ## Measure what a purge takes on three nodes with real disks, and what floors cost a lookup
 	CGO_ENABLED=0 go test -run '^$$' -bench 'Purge|Judge' -benchtime 2s ./council ./purge

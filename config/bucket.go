@@ -21,6 +21,7 @@ func readBuckets(root *section, c *Config) []*section {
 	for _, s := range sections {
 		b := Bucket{Freshness: c.Cache.Freshness}
 		readBucket(s, &b)
+		readAuth(s.section("auth"), c, &b.Auth)
 		c.Buckets = append(c.Buckets, b)
 	}
 	return sections

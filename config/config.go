@@ -24,6 +24,7 @@ type Config struct {
 	Log     Log
 	Prices  Prices
 	Reload  Reload
+	JWT     JWT
 }
 
 // Node says who this node is and where it keeps its data.
@@ -101,6 +102,7 @@ type Bucket struct {
 	// what another S3 bucket would give: see Place. "" is where S3 is.
 	Identity string
 	CORS     []CORSRule
+	Auth     BucketAuth
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

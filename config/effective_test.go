@@ -18,6 +18,13 @@ func unmasked(t *testing.T, c *Config) string {
 			secrets = append(secrets, string(r.AccessKey), string(r.SecretKey))
 		}
 	}
+	var tokens []string
+	for _, i := range c.JWT.Issuers {
+		for _, k := range i.Keys {
+			tokens = append(tokens, string(k.Secret))
+		}
+	}
+	secrets = append(secrets[:2], append(tokens, secrets[2:]...)...)
 	text := string(c.Effective())
 	for _, secret := range secrets {
 		if secret != "" {
@@ -32,7 +39,7 @@ func unmasked(t *testing.T, c *Config) string {
 
 func TestEffectiveParsesAgain(t *testing.T) {
 	for name, text := range map[string]string{
-		"smallest": smallest, "everything": everything, "old": oldFile,
+		"smallest": smallest, "everything": everything, "old": oldFile, "tokens": tokensFile,
 		"odd texts": `
 node: {name: "123", zone: "0x1", data_dir: "/a b/#c: $${D} \"é\"'"}
 cluster: {join: ["dns+h:1"], gossip_key: MDEyMzQ1Njc4OWFiY2RlZg==, peer_tls: {cert: " x ", key: "- y", ca: "{z"}}
@@ -95,6 +102,8 @@ prices:
   get_per_1000: 0.0004
   egress_per_gb: 0.09
   cross_zone_per_gb: 0.02
+jwt:
+  enabled: false
 buckets:
   - name: b
     path_prefix: /b
@@ -118,6 +127,8 @@ buckets:
         enabled: false
         quantile: 0.95
         max_extra: 0.05
+    auth:
+      enabled: false
     cache:
       freshness:
         default: 1h

@@ -65,6 +65,7 @@ func readConfig(root *section) *Config {
 	readBounds(server, c)
 	readCluster(cluster, c)
 	readOld(root, c)
+	readJWT(root.section("jwt"), &c.JWT)
 	buckets := readBuckets(root, c)
 
 	checkRoutes(buckets, c)

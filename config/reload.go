@@ -42,6 +42,7 @@ var reloadable = map[string]bool{
 	"Log.Level":                    true,
 	"Log.JSON":                     false,
 	"Log.Access":                   true,
+	"JWT":                          true,
 	"Prices":                       true,
 	"Reload":                       false,
 }

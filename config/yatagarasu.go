@@ -9,7 +9,6 @@ import "time"
 
 // readOld reads what the old program had at the top of the file.
 func readOld(root *section, c *Config) {
-	readOldJWT(root.section("jwt"))
 	logging := root.section("logging")
 	logging.notBeside("level", root.section("log"), "level")
 	readLevel(logging, &c.Log)
@@ -23,25 +22,6 @@ func readOld(root *section, c *Config) {
 	watch.refuseUnlessOff("tracing", notYet)
 	watch.refuseUnlessOff("request_logging", "is not a key of Rookery: use log.access")
 	watch.refuseUnlessOff("slow_query", notYet)
-}
-
-// readOldJWT knows the keys of a jwt section and refuses it unless it is off: a
-// bucket must never be open because its guard is not there yet.
-func readOldJWT(s *section) {
-	if !s.given {
-		return
-	}
-	on := true
-	s.boolean("enabled", &on)
-	if on {
-		s.doc.fail(s.where("enabled"), "%s: %s: leave it out or say enabled: false", s.key("enabled"), notYet)
-	}
-	for _, key := range []string{
-		"secret", "algorithm", "rsa_public_key_path", "ecdsa_public_key_path", "token_sources",
-		"claims", "admin_claims", "keys", "jwks_url", "jwks_refresh_interval_secs",
-	} {
-		s.take(key)
-	}
 }
 
 func readOldServer(s *section) {
@@ -89,8 +69,6 @@ func readOldDisk(s, node *section, c *Config) {
 }
 
 func readOldBucket(s *section) {
-	s.section("auth").refuseUnlessFalse("enabled", notYet+": the bucket would be open")
-	s.section("auth").instead("jwt", "the jwt section and auth.enabled")
 	s.refuse("authorization", notYet)
 	s.refuseUnlessOff("watermark", notYet)
 	s.refuseUnlessOff("image_optimization", notYet)

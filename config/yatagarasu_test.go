@@ -121,9 +121,6 @@ func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
 		{`server: {rate_limit: 7}`, `1:22: server.rate_limit: want a section of keys and values, got a number`},
 		{`server: {security_limits: {max_uri_length: 100}}`, `1:44: server.security_limits.max_uri_length: not available in this version: leave it out or at 8192`},
 		{`server: {coalescing: {enabled: false}}`, `1:32: server.coalescing.enabled: requests for the same bytes always share one fetch`},
-		{`jwt: {enabled: true, algorithm: RS256}`, `1:16: jwt.enabled: not available in this version: leave it out or say enabled: false`},
-		{`jwt: {algorithm: RS256, secret: x}`, `1:1: jwt.enabled: not available in this version: leave it out or say enabled: false`},
-		{`jwt: {enabled: false, algoritm: RS256}`, `1:23: jwt.algoritm: unknown key; did you mean algorithm?`},
 		{`auth: {jwt: {}}`, `1:1: auth: is not a key of Rookery: use jwt, and auth.enabled in each bucket`},
 		{`claims_verification: []`, `1:1: claims_verification: is not a key of Rookery: use jwt.claims`},
 		{`metrics: {port: 9090}`, `1:1: metrics: is not a key of Rookery: use admin.address and admin.port: /metrics is on the admin listener`},
@@ -144,11 +141,6 @@ func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
 func TestWhatABucketCannotHaveStopsTheStart(t *testing.T) {
 	const at = "buckets:\n- name: b\n  s3: {bucket: o}\n  "
 	checkRefusals(t, "", []refusal{
-		{at + `auth: {enabled: true}`, `4:19: buckets[0].auth.enabled: not available in this version: the bucket would be open`},
-		{at + `auth: {enabled: "yes"}`, `4:19: buckets[0].auth.enabled: want true or false, got "yes"`},
-		{at + `auth: true`, `4:9: buckets[0].auth: want a section of keys and values, got true or false`},
-		{at + `auth: {enabld: true}`, `4:10: buckets[0].auth.enabld: unknown key; did you mean enabled?`},
-		{at + `auth: {jwt: {}}`, `4:10: buckets[0].auth.jwt: is not a key of Rookery: use the jwt section and auth.enabled`},
 		{at + `authorization: {type: opa}`, `4:3: buckets[0].authorization: not available in this version`},
 		{at + `ip_filter: {allowlist: [10.0.0.0/8]}`, `4:15: buckets[0].ip_filter.allowlist: not available in this version`},
 		{at + `ip_filter: {blocklist: 10.0.0.0/8}`, `4:26: buckets[0].ip_filter.blocklist: want a list, got text`},

@@ -40,8 +40,9 @@ type result struct {
 }
 
 // check reads every sample through every node (whole, HEAD, ranges,
-// conditions), compares each byte, and prints a table.
-func check(ctx context.Context, o Options) error {
+// conditions), compares each byte, and prints a table. Then it sees that the private
+// bucket is open to who has the token and to nobody else.
+func check(ctx context.Context, o Options, token string) error {
 	table := tabwriter.NewWriter(o.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "object\tsize\tnode\tcache\tsource\twhole read\tHEAD, ranges, conditions\t")
 	failed := 0
@@ -62,6 +63,15 @@ func check(ctx context.Context, o Options) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	for i := range o.Nodes {
+		r := reader{nodeName(i), fmt.Sprintf("http://127.0.0.1:%d", o.Port+i), client}
+		verdict := "open to whose token it is, closed to everybody else"
+		if err := r.checkPrivate(ctx, token); err != nil {
+			verdict = "WRONG: " + err.Error()
+			failed++
+		}
+		fmt.Fprintf(o.Out, "the private bucket through %s: %s\n", r.node, verdict)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -152,10 +162,44 @@ func (r reader) checkConditions(ctx context.Context, s pattern.Object, whole htt
 	return nil
 }
 
-// read sends one request and compares the answer with what it must be, each byte
-// of it. It returns the answer's header.
+// checkPrivate reads the private bucket with the token and without.
+func (r reader) checkPrivate(ctx context.Context, token string) error {
+	own, others := s3demo.Diary(s3demo.Own), s3demo.Diary(s3demo.Others)
+	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+	for _, c := range []struct {
+		what   string
+		object pattern.Object
+		header http.Header
+		status int
+	}{
+		{"without a token", own, nil, http.StatusForbidden},
+		{"with a token that is none", own, bearer("hello"), http.StatusForbidden},
+		{"with a token that is changed", own, bearer(token[:len(token)-2] + "AA"), http.StatusForbidden},
+		{"with the token", own, bearer(token), http.StatusOK},
+		{"another's, with the token", others, bearer(token), http.StatusForbidden},
+		{"without a token, once it is cached", own, nil, http.StatusForbidden},
+	} {
+		q := question{http.MethodGet, c.header, c.status, 0, c.object.Size}
+		header, err := r.readAt(ctx, "/private/"+c.object.Key, c.object, q)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.what, err)
+		}
+		if c.status == http.StatusForbidden && header.Get("Cache-Status") != "" {
+			return fmt.Errorf("%s: the refusal tells of the cache", c.what)
+		}
+	}
+	return nil
+}
+
+// read sends one request for a sample of the public bucket.
 func (r reader) read(ctx context.Context, s pattern.Object, q question) (http.Header, error) {
-	u, err := url.Parse(r.base + path(s.Key))
+	return r.readAt(ctx, path(s.Key), s, q)
+}
+
+// readAt sends one request and compares the answer with what it must be, each byte
+// of it. It returns the answer's header.
+func (r reader) readAt(ctx context.Context, target string, s pattern.Object, q question) (http.Header, error) {
+	u, err := url.Parse(r.base + target)
 	if err != nil {
 		return nil, err
 	}

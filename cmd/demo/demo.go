@@ -82,10 +82,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := awaitReady(ctx, nodes); err != nil {
 		return err
 	}
-	if o.Check {
-		return check(ctx, o)
+	token, err := tokenOf(s3demo.Subject)
+	if err != nil {
+		return err
 	}
-	greet(o)
+	if o.Check {
+		return check(ctx, o, token)
+	}
+	greet(o, token)
 	<-ctx.Done()
 	fmt.Fprintln(o.Out, "\nending")
 	return nil
@@ -136,8 +140,19 @@ buckets:
       access_key: %[10]s
       secret_key: %[11]s
       path_style: true
+  - name: private
+    path_prefix: /private
+    s3:
+      bucket: %[12]s
+      region: us-east-1
+      endpoint: http://127.0.0.1:%[9]d
+      access_key: %[10]s
+      secret_key: %[11]s
+      path_style: true
+    auth: {enabled: true, jwt: {claims: [{path: "/users/${sub}/**"}]}}
+jwt: {enabled: true, algorithm: HS256, secret: %[13]q}
 `, nodeName(i), filepath.Join(dir, nodeName(i)), o.Port+i, o.Port+adminOffset+i, adminToken, key, o.Nodes,
-		s3demo.Bucket, o.Port+originOffset, s3demo.AccessKey, s3demo.SecretKey)
+		s3demo.Bucket, o.Port+originOffset, s3demo.AccessKey, s3demo.SecretKey, s3demo.Private, tokenSecret)
 	cfg, _, err := config.Parse(fmt.Sprintf("demo node %d", i), []byte(text), func(string) (string, bool) { return "", false })
 	return cfg, err
 }

@@ -79,6 +79,9 @@ func checked(t *testing.T, o Options) map[string][]string {
 			rows[words[0]+" "+s.Key] = words[1:]
 		}
 	}
+	if private := strings.Count(out.String(), ": open to whose token it is, closed to everybody else\n"); private != o.Nodes {
+		t.Errorf("the private bucket is right through %d of %d nodes in\n%s", private, o.Nodes, out.String())
+	}
 	if want := len(s3demo.Samples()) * o.Nodes; len(rows) != want {
 		t.Errorf("%d rows of %d in\n%s", len(rows), want, out.String())
 	}

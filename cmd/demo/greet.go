@@ -11,8 +11,8 @@ import (
 	"rookery/ring"
 )
 
-// greet prints where everything is and lines to paste.
-func greet(o Options) {
+// greet prints where everything is and lines to paste. token opens the private bucket.
+func greet(o Options, token string) {
 	fmt.Fprintf(o.Out, "Rookery %s: %d nodes in front of an S3 origin, all on this machine.\n\n", o.Version, o.Nodes)
 	for i := range o.Nodes {
 		fmt.Fprintf(o.Out, "  %s   gateway http://127.0.0.1:%d/public/   admin http://127.0.0.1:%d\n", nodeName(i), o.Port+i, o.Port+adminOffset+i)
@@ -33,13 +33,19 @@ Try:
   # one byte of 256 MiB: one chunk is fetched from S3
   curl -sD- -o /dev/null -r 200000000-200000000 'http://127.0.0.1:%[3]d%[4]s'
 
+  # a bucket that wants a token: 403 without one, and beside one's own directory
+  curl -sD- -o /dev/null 'http://127.0.0.1:%[1]d/private/%[9]s'
+  curl -sD- -o /dev/null -H 'Authorization: Bearer %[11]s' 'http://127.0.0.1:%[1]d/private/%[9]s'
+  curl -sD- -o /dev/null -H 'Authorization: Bearer %[11]s' 'http://127.0.0.1:%[1]d/private/%[10]s'
+
   # who owns it, and what its owner holds of it
   curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[6]d/admin/ring?key=public:%[7]s'
   curl -sH 'Authorization: Bearer %[5]s' 'http://127.0.0.1:%[8]d/admin/cache/info?key=public:%[7]s'
   curl -s http://127.0.0.1:%[6]d/metrics | grep ^rookery_origin
 
 Ctrl-C ends it.
-`, o.Port, path(small), last, path(large), adminToken, admin, url.QueryEscape(large), admin+owner(o, large))
+`, o.Port, path(small), last, path(large), adminToken, admin, url.QueryEscape(large), admin+owner(o, large),
+		s3demo.Own, s3demo.Others, token)
 }
 
 // owner returns the number of the node that owns a sample.
@@ -62,7 +68,7 @@ func pick(bytes int64) string {
 	return ""
 }
 
-// path is the request target of a sample, every byte but the unreserved ones
+// path is the request target of a sample of the public bucket, every byte but the unreserved ones
 // (RFC 3986 §2.3) and the slash percent-encoded.
 func path(key string) string {
 	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"

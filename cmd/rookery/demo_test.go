@@ -59,7 +59,7 @@ func pasteCurlLines(t *testing.T, greeting string) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl here")
 	}
-	want := []string{"X-Cache: MISS", "X-Cache: HIT", "HTTP/1.1 206", `"owner"`, `"chunks"`, "rookery_origin_requests_total"}
+	want := []string{"X-Cache: MISS", "X-Cache: HIT", "HTTP/1.1 206", "HTTP/1.1 403", "HTTP/1.1 200", "HTTP/1.1 403", `"owner"`, `"chunks"`, "rookery_origin_requests_total"}
 	for line := range strings.Lines(greeting) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "curl ") {

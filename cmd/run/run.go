@@ -20,6 +20,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"rookery/admin"
+	"rookery/auth"
 	"rookery/cluster"
 	"rookery/config"
 	"rookery/gateway"
@@ -65,6 +66,7 @@ type Node struct {
 	members members
 	bench   bench
 	cluster *cluster.Cluster
+	tokens  *auth.JWT // the last that was made; whoever makes a policy has it alone
 
 	public, operators         net.Listener
 	publicServer, adminServer *http.Server
@@ -113,7 +115,8 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 }
 
 // Check does as much of Start as touches no network and no data: it reads the
-// files that the configuration names, and makes the origins' clients.
+// files that the configuration names, and makes the origins' clients and the policy,
+// for which nothing is fetched.
 func Check(ctx context.Context, cfg *config.Config) error {
 	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet()}
 	n.begin(cfg)
@@ -122,7 +125,10 @@ func Check(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
-	return errors.Join(n.openOrigins(ctx), n.Close(ctx))
+	over, end := context.WithCancel(ctx)
+	end()
+	_, err := n.policyOf(over, cfg)
+	return errors.Join(err, n.openOrigins(ctx), n.Close(ctx))
 }
 
 func (n *Node) opened(what string, close func(context.Context) error) {

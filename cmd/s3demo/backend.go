@@ -13,26 +13,29 @@ import (
 
 // backend lays what others PUT over the samples.
 type backend struct {
-	gofakes3.Backend // in memory
-	samples          map[string]sample
+	gofakes3.Backend                              // in memory
+	samples          map[string]map[string]sample // by bucket and key
 }
 
 func newBackend() (*backend, error) {
-	b := &backend{Backend: s3mem.New(), samples: map[string]sample{}}
+	b := &backend{Backend: s3mem.New(), samples: map[string]map[string]sample{}}
 	for _, s := range samples() {
-		b.samples[s.Key] = s
-	}
-	if err := b.CreateBucket(Bucket); err != nil {
-		return nil, fmt.Errorf("make bucket %s: %w", Bucket, err)
+		if b.samples[s.Bucket] == nil {
+			b.samples[s.Bucket] = map[string]sample{}
+			if err := b.CreateBucket(s.Bucket); err != nil {
+				return nil, fmt.Errorf("make bucket %s: %w", s.Bucket, err)
+			}
+		}
+		b.samples[s.Bucket][s.Key] = s
 	}
 	return b, nil
 }
 
 func (b *backend) sample(bucket, key string, err error) (sample, bool) {
-	if bucket != Bucket || !gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
+	if !gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
 		return sample{}, false
 	}
-	s, ok := b.samples[key]
+	s, ok := b.samples[bucket][key]
 	return s, ok
 }
 
@@ -97,15 +100,13 @@ func (b *backend) ListBucket(bucket string, prefix *gofakes3.Prefix, page gofake
 		return nil, err
 	}
 	all := stored.Contents
-	if bucket == Bucket {
-		hidden := map[string]bool{}
-		for _, c := range stored.Contents {
-			hidden[c.Key] = true
-		}
-		for key, s := range b.samples {
-			if !hidden[key] {
-				all = append(all, s.content())
-			}
+	hidden := map[string]bool{}
+	for _, c := range stored.Contents {
+		hidden[c.Key] = true
+	}
+	for key, s := range b.samples[bucket] {
+		if !hidden[key] {
+			all = append(all, s.content())
 		}
 	}
 	slices.SortFunc(all, func(x, y *gofakes3.Content) int { return strings.Compare(x.Key, y.Key) })

@@ -12,8 +12,18 @@ import (
 	"rookery/internal/pattern"
 )
 
-// Bucket holds the samples. Any name may be made beside it.
-const Bucket = "demo-public"
+// The buckets that hold the samples. Any name may be made beside them.
+const (
+	Bucket  = "demo-public"
+	Private = "demo-private" // for a route that wants tokens: this S3 gives it to everybody
+)
+
+// The subject that has a directory in Private, and the samples there are.
+const (
+	Subject = "ann"
+	Own     = "users/ann/diary.txt"
+	Others  = "users/bob/diary.txt"
+)
 
 // The keys that may write to the demo's S3, and sign for it. They are public.
 const (
@@ -30,13 +40,24 @@ type sample struct {
 // modified is when every sample was last changed.
 var modified = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// Samples returns the sample objects, none of which ever changes.
+// Samples returns the sample objects of Bucket, none of which ever changes.
 func Samples() []pattern.Object {
 	var all []pattern.Object
 	for _, s := range samples() {
-		all = append(all, s.Object)
+		if s.Bucket == Bucket {
+			all = append(all, s.Object)
+		}
 	}
 	return all
+}
+
+// Diary returns the sample under a name of Private, one of Own and Others.
+func Diary(key string) pattern.Object { return diary(key).Object }
+
+func diary(key string) sample {
+	s := text(key, 4000, nil)
+	s.Bucket = Private
+	return s
 }
 
 func samples() []sample {
@@ -61,6 +82,8 @@ func samples() []sample {
 		binary("big/64MiB.bin", 64<<20),
 		binary("big/70MiB.bin", 70<<20),
 		binary("big/256MiB.bin", 256<<20),
+		diary(Own),
+		diary(Others),
 	}
 }
 
