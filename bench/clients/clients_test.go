@@ -32,6 +32,10 @@ func TestClients(t *testing.T) {
 // little.
 func (w *world) compare(t *testing.T, c *client, s story, turn int) {
 	node := w.nodes[turn%len(w.nodes)]
+	node.open = s.open
+	if s.keys != nil {
+		node.keys = *s.keys
+	}
 	if s.refused != nil {
 		got := c.tell(t, s, node)
 		if got.code == 0 || !says(got.last, s.refused) || got.took > refusedWithin {

@@ -51,19 +51,29 @@ func awsCLI() client {
 		{name: "precondition", fails: []string{"PreconditionFailed"}, commands: [][]string{api("get-object", "--bucket", bucket, "--key", "sizes/one", "--if-match", "another", "none")}},
 		{name: "no such key", fails: []string{"NoSuchKey"}, commands: [][]string{api("get-object", "--bucket", bucket, "--key", "none", "none")}},
 		{name: "no such bucket", fails: []string{"NoSuchBucket"}, commands: [][]string{api("get-object", "--bucket", "no-such-bucket", "--key", "none", "none")}},
+		{name: "unsigned", open: true, commands: [][]string{s3("cp", "--no-progress", "s3://"+bucket+"/sizes/64k", "."), s3("ls", "s3://"+bucket+"/sizes/")}},
+		{name: "wrong key", keys: wrong, refused: denied, commands: [][]string{api("get-object", "--bucket", bucket, "--key", "sizes/one", "none")}},
+		{name: "wrong key, ls", keys: wrong, refused: denied, commands: [][]string{s3("ls", "s3://"+bucket)}},
 		{name: "put", refused: denied, commands: [][]string{s3("cp", "--no-progress", "{home}/upload", "s3://"+bucket+"/new")}},
 		{name: "delete", refused: denied, commands: [][]string{s3("rm", "s3://"+bucket+"/sizes/one")}},
 		{name: "upload in parts", refused: denied, commands: [][]string{api("create-multipart-upload", "--bucket", bucket, "--key", "new")}},
 	}
-	return client{name: "aws-cli", program: "/usr/bin/aws", version: []string{"--version"}, stories: stories, prepare: func(string, place) ([]string, error) { return awsEnvironment(), nil }}
+	return client{
+		name: "aws-cli", program: "/usr/bin/aws", version: []string{"--version"}, stories: stories, unsigned: []string{"--no-sign-request"},
+		prepare: func(_ string, p place) ([]string, error) { return awsEnvironment(p), nil },
+	}
 }
 
 // awsEnvironment is what aws-cli and boto3 read.
-func awsEnvironment() []string {
-	return []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_DEFAULT_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
+func awsEnvironment(p place) []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + p.keys.access, "AWS_SECRET_ACCESS_KEY=" + p.keys.secret, fmt.Sprintf("UNSIGNED=%t", p.open), "AWS_DEFAULT_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
 }
 
-var denied = []string{"MethodNotAllowed", "method is not allowed", "AccessDenied", "Access Denied"}
+// denied is how clients tell of a write, or of keys that are none.
+var denied = []string{"MethodNotAllowed", "method is not allowed", "AccessDenied", "Access Denied", "403", "Forbidden", "Insufficient permissions"}
+
+// wrong are keys with another secret.
+var wrong = &keys{keysOfNodes.access, "another-secret-than-the-one-of-the-nodes"}
 
 // boto is Debian's boto3, told by a script what to ask.
 func boto() client {
@@ -74,7 +84,7 @@ func boto() client {
 	run := func(part string) []string { return []string{script, "{url}", bucket, part} }
 	return client{
 		name: "boto3", program: "/usr/bin/python3", version: []string{"-c", "import boto3; print('boto3', boto3.__version__)"},
-		prepare: func(string, place) ([]string, error) { return awsEnvironment(), nil },
+		prepare: func(_ string, p place) ([]string, error) { return awsEnvironment(p), nil },
 		stories: []story{
 			{name: "reads", commands: [][]string{run("reads")}},
 			{name: "names", commands: [][]string{run("names")}},
@@ -82,6 +92,8 @@ func boto() client {
 			{name: "transfer", commands: [][]string{run("transfer")}},
 			{name: "presigned", commands: [][]string{run("presigned")}},
 			{name: "errors", commands: [][]string{run("errors")}},
+			{name: "unsigned", open: true, commands: [][]string{run("reads"), run("names")}},
+			{name: "wrong key", keys: wrong, refused: denied, commands: [][]string{run("reads")}},
 			{name: "virtual host", commands: [][]string{{script, "http://" + domain, bucket, "reads"}}, env: virtual},
 			{name: "writes", refused: denied, commands: [][]string{run("writes")}},
 		},
@@ -94,7 +106,10 @@ func rclone() client {
 		name: "rclone", program: "/usr/bin/rclone", version: []string{"version"},
 		prepare: func(home string, p place) ([]string, error) {
 			file := filepath.Join(home, "rclone.conf")
-			text := fmt.Sprintf("[r]\ntype = s3\nprovider = Other\nendpoint = %s\naccess_key_id = %s\nsecret_access_key = %s\nregion = %s\nno_check_bucket = true\n", p.url(), accessKey, secretKey, region)
+			text := fmt.Sprintf("[r]\ntype = s3\nprovider = Other\nendpoint = %s\nregion = %s\nno_check_bucket = true\n", p.url(), region)
+			if !p.open {
+				text += fmt.Sprintf("access_key_id = %s\nsecret_access_key = %s\n", p.keys.access, p.keys.secret)
+			}
 			return []string{"RCLONE_CONFIG=" + file, "RCLONE_STATS=0"}, os.WriteFile(file, []byte(text), 0o600)
 		},
 		stories: []story{
@@ -104,6 +119,8 @@ func rclone() client {
 			{name: "lists", commands: [][]string{run("lsf", "-R", "--files-only", "--format", "pst", "r:"+bucket), run("lsjson", "-R", "--files-only", "--hash", "-M", "r:"+bucket+"/names"), run("size", "r:"+bucket)}},
 			{name: "copy of all", commands: [][]string{{"copy", "-q", "r:" + bucket, "."}}},
 			{name: "sync, twice", last: nothing, commands: [][]string{{"sync", "-q", "r:" + bucket + "/names", "."}, {"sync", "-q", "r:" + bucket + "/names", "."}, {"check", "-q", "r:" + bucket + "/names", "."}}},
+			{name: "unsigned", open: true, commands: [][]string{{"copy", "-q", "r:" + bucket + "/sizes", "."}}},
+			{name: "wrong key", keys: wrong, refused: denied, commands: [][]string{run("copyto", "r:"+bucket+"/sizes/64k", "64k")}},
 			{name: "put", refused: denied, commands: [][]string{run("copyto", "--s3-no-head", "{home}/upload", "r:"+bucket+"/new")}},
 		},
 	}
@@ -114,7 +131,7 @@ func s3cmd() client {
 	return client{
 		name: "s3cmd", program: "/usr/bin/s3cmd", version: []string{"--version"},
 		prepare: func(home string, p place) ([]string, error) {
-			text := fmt.Sprintf("[default]\naccess_key = %s\nsecret_key = %s\nhost_base = %s\nhost_bucket = %s\nuse_https = False\nbucket_location = %s\n", accessKey, secretKey, p.address, p.address, region)
+			text := fmt.Sprintf("[default]\naccess_key = %s\nsecret_key = %s\nhost_base = %s\nhost_bucket = %s\nuse_https = False\nbucket_location = %s\n", p.keys.access, p.keys.secret, p.address, p.address, region)
 			return nil, os.WriteFile(filepath.Join(home, ".s3cfg"), []byte(text), 0o600)
 		},
 		stories: []story{
@@ -123,6 +140,7 @@ func s3cmd() client {
 			{name: "get of many", commands: [][]string{run("get", "-q", "-r", "s3://"+bucket+"/sizes/", "s3://"+bucket+"/doubled/", ".")}},
 			{name: "sync, twice", commands: [][]string{run("sync", "-q", "s3://"+bucket+"/names/", "./"), run("sync", "s3://"+bucket+"/names/", "./")}},
 			{name: "no such key", fails: []string{"does not exist"}, commands: [][]string{run("get", "s3://"+bucket+"/none")}},
+			{name: "wrong key", keys: wrong, refused: denied, commands: [][]string{run("get", "s3://"+bucket+"/sizes/64k")}},
 			{name: "put", refused: denied, commands: [][]string{run("put", "{home}/upload", "s3://"+bucket+"/new")}},
 		},
 	}
@@ -135,7 +153,11 @@ func mc(tools string) client {
 	return client{
 		name: "mc", program: filepath.Join(tools, "mc"), version: []string{"--version"},
 		prepare: func(_ string, p place) ([]string, error) {
-			return []string{fmt.Sprintf("MC_HOST_r=http://%s:%s@%s", accessKey, secretKey, p.address), "MC_UPDATE_DISABLE=on"}, nil
+			credentials := p.keys.access + ":" + p.keys.secret + "@"
+			if p.open {
+				credentials = ""
+			}
+			return []string{"MC_HOST_r=http://" + credentials + p.address, "MC_UPDATE_DISABLE=on"}, nil
 		},
 		stories: []story{
 			{name: "cat", commands: [][]string{run("cat", "r/"+bucket+"/sizes/one")}},
@@ -145,6 +167,8 @@ func mc(tools string) client {
 			{name: "mirror, twice", commands: [][]string{run("mirror", "r/"+bucket+"/names", "."), run("mirror", "r/"+bucket+"/names", "."), run("diff", "r/"+bucket+"/names", ".")}},
 			{name: "cp of all", commands: [][]string{run("cp", "-r", "r/"+bucket+"/sizes/", ".")}},
 			{name: "no such key", fails: []string{"does not exist"}, commands: [][]string{run("cat", "r/"+bucket+"/none")}},
+			{name: "unsigned", open: true, commands: [][]string{run("cp", "-r", "r/"+bucket+"/sizes/", ".")}},
+			{name: "wrong key", keys: wrong, refused: denied, commands: [][]string{run("cat", "r/"+bucket+"/sizes/one")}},
 			// So it reads MethodNotAllowed.
 			{name: "put", refused: []string{"already exists"}, commands: [][]string{run("put", "{home}/upload", "r/"+bucket+"/new")}},
 		},

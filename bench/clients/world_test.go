@@ -21,17 +21,28 @@ import (
 )
 
 const (
-	accessKey = "ROOKERYTESTKEY"
-	secretKey = "rookery-test-secret"
-	region    = "eu-central-1"
-	bucket    = "fixtures"
-	domain    = "s3.localhost"
+	region = "eu-central-1"
+	bucket = "fixtures"
+	// openBucket shows the same objects, at nodes alone, to whoever asks.
+	openBucket = "fixtures-open"
+	domain     = "s3.localhost"
+)
+
+// keys sign requests.
+type keys struct{ access, secret string }
+
+// The clients of nodes have keys of the nodes, and never those of S3.
+var (
+	keysOfS3    = keys{"ROOKERYTESTKEY", "rookery-test-secret"}
+	keysOfNodes = keys{"CLIENTKEY", "client-test-secret-of-the-nodes"}
 )
 
 // place is somewhere that clients are sent: S3 itself, or a node.
 type place struct {
 	name    string
 	address string // host:port
+	keys    keys
+	open    bool // the open bucket is meant, and nothing is signed
 }
 
 func (p place) url() string { return "http://" + p.address }
@@ -51,14 +62,16 @@ func newWorld(t *testing.T) *world {
 	if program == "" || tools == "" {
 		t.Skip("ROOKERY_CLIENTS and ROOKERY_CLIENTS_TOOLS name no program and no directory of tools: see make test-clients")
 	}
-	w := &world{tools: tools, direct: place{name: "versitygw", address: startVersity(t, filepath.Join(tools, "versitygw"))}}
+	w := &world{tools: tools, direct: place{name: "versitygw", keys: keysOfS3, address: startVersity(t, filepath.Join(tools, "versitygw"))}}
 	fill(t, w.direct)
 	started, err := nodes.Start(t.Context(), nodes.Options{
 		Program: program, Nodes: 3, Dir: t.TempDir(), MemoryMiB: 128, DiskMiB: 1024, Domain: domain,
 		Buckets: fmt.Sprintf(`
   - name: %[1]s
-    s3: {bucket: %[1]s, region: %s, endpoint: %q, access_key: %s, secret_key: %s}
-`, bucket, region, w.direct.url(), accessKey, secretKey),
+    s3: &s3 {bucket: %[1]s, region: %[2]s, endpoint: %[3]q, access_key: %[4]s, secret_key: %[5]s}
+    auth: {enabled: true, sigv4: {keys: [{access_key: %[6]s, secret_key: %[7]s}]}}
+  - {name: %[8]s, s3: *s3}
+`, bucket, region, w.direct.url(), keysOfS3.access, keysOfS3.secret, keysOfNodes.access, keysOfNodes.secret, openBucket),
 	})
 	t.Cleanup(func() {
 		if err := nodes.Stop(started); err != nil {
@@ -69,7 +82,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	for _, n := range started {
-		w.nodes = append(w.nodes, place{name: n.Name, address: n.Client})
+		w.nodes = append(w.nodes, place{name: n.Name, address: n.Client, keys: keysOfNodes})
 	}
 	return w
 }
@@ -90,7 +103,7 @@ func startVersity(t *testing.T, program string) string {
 	address := free.Addr().String()
 	free.Close()
 	var said bytes.Buffer
-	cmd := exec.Command(program, "--port", address, "--access", accessKey, "--secret", secretKey, "--region", region,
+	cmd := exec.Command(program, "--port", address, "--access", keysOfS3.access, "--secret", keysOfS3.secret, "--region", region,
 		"--virtual-domain", domain, "--quiet", "posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "data"))
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -124,7 +137,7 @@ func sdk(t *testing.T, p place, change func(*s3.Options)) *s3.Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	o := s3.Options{
 		BaseEndpoint: aws.String(p.url()), UsePathStyle: true, Region: region, HTTPClient: &http.Client{Transport: transport},
-		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(p.keys.access, p.keys.secret, ""),
 	}
 	if change != nil {
 		change(&o)
