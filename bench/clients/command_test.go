@@ -76,6 +76,9 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 		t.Fatal(err)
 	}
 	env = append(env, "HOME="+home, "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC")
+	if p.tls != nil {
+		env = append(env, "SSL_CERT_FILE="+p.tls.Cert) // for Go's and Python's own
+	}
 	for _, e := range s.env {
 		env = append(env, at(e, home, p))
 	}
@@ -124,7 +127,7 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 }
 
 // volatile is what differs from one run to the next: request ids, times of the log, speeds.
-var volatile = regexp.MustCompile(`(?i)request id: [^,\s]*|host id: [^,\s]*|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |[┌│├└].*\n|\(\d+ bytes in [^)]*\)`)
+var volatile = regexp.MustCompile(`(?i)request id: [^,\s]*|host id: [^,\s]*|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |[┌│├└].*\n|\(\d+ bytes in [^)]*\)|(Elapsed time|Transferred):.*`)
 
 // at fills in where a program is sent to, and the home that it has.
 func at(s, home string, p place) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // nothing is what a second sync says.
@@ -66,7 +67,11 @@ func awsCLI() client {
 
 // awsEnvironment is what aws-cli and boto3 read.
 func awsEnvironment(p place) []string {
-	return []string{"AWS_ACCESS_KEY_ID=" + p.keys.access, "AWS_SECRET_ACCESS_KEY=" + p.keys.secret, fmt.Sprintf("UNSIGNED=%t", p.open), "AWS_DEFAULT_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
+	env := []string{"AWS_ACCESS_KEY_ID=" + p.keys.access, "AWS_SECRET_ACCESS_KEY=" + p.keys.secret, fmt.Sprintf("UNSIGNED=%t", p.open), "AWS_DEFAULT_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
+	if p.tls != nil {
+		env = append(env, "AWS_CA_BUNDLE="+p.tls.Cert)
+	}
+	return env
 }
 
 // denied is how clients tell of a write, or of keys that are none.
@@ -110,7 +115,7 @@ func rclone() client {
 			if !p.open {
 				text += fmt.Sprintf("access_key_id = %s\nsecret_access_key = %s\n", p.keys.access, p.keys.secret)
 			}
-			return []string{"RCLONE_CONFIG=" + file, "RCLONE_STATS=0"}, os.WriteFile(file, []byte(text), 0o600)
+			return []string{"RCLONE_CONFIG=" + file}, os.WriteFile(file, []byte(text), 0o600)
 		},
 		stories: []story{
 			{name: "copy of one", commands: [][]string{run("copyto", "r:"+bucket+"/sizes/64k", "64k"), run("copyto", "r:"+bucket+"/sizes/8m-in-parts", "8m")}},
@@ -131,7 +136,10 @@ func s3cmd() client {
 	return client{
 		name: "s3cmd", program: "/usr/bin/s3cmd", version: []string{"--version"},
 		prepare: func(home string, p place) ([]string, error) {
-			text := fmt.Sprintf("[default]\naccess_key = %s\nsecret_key = %s\nhost_base = %s\nhost_bucket = %s\nuse_https = False\nbucket_location = %s\n", p.keys.access, p.keys.secret, p.address, p.address, region)
+			text := fmt.Sprintf("[default]\naccess_key = %s\nsecret_key = %s\nhost_base = %s\nhost_bucket = %s\nuse_https = %t\nbucket_location = %s\n", p.keys.access, p.keys.secret, p.address, p.address, p.tls != nil, region)
+			if p.tls != nil {
+				text += "ca_certs_file = " + p.tls.Cert + "\n"
+			}
 			return nil, os.WriteFile(filepath.Join(home, ".s3cfg"), []byte(text), 0o600)
 		},
 		stories: []story{
@@ -157,7 +165,7 @@ func mc(tools string) client {
 			if p.open {
 				credentials = ""
 			}
-			return []string{"MC_HOST_r=http://" + credentials + p.address, "MC_UPDATE_DISABLE=on"}, nil
+			return []string{"MC_HOST_r=" + strings.Replace(p.url(), "://", "://"+credentials, 1), "MC_UPDATE_DISABLE=on"}, nil
 		},
 		stories: []story{
 			{name: "cat", commands: [][]string{run("cat", "r/"+bucket+"/sizes/one")}},

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,9 @@ func TestSDK(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			for i, node := range w.nodes {
+				if node.tls != nil && name == "virtual host" {
+					continue // its certificate has no such name
+				}
 				client := reader{sdk(t, node, way(node)), bucket}
 				if name == "unsigned" {
 					client.bucket = openBucket
@@ -227,6 +231,9 @@ func presigned(t *testing.T, p place, in *s3.GetObjectInput) (status int, header
 	}
 	request.Header = signed.SignedHeader
 	transport := &http.Transport{DisableCompression: true, DisableKeepAlives: true}
+	if p.tls != nil {
+		transport.TLSClientConfig = &tls.Config{RootCAs: p.tls.Pool(t)}
+	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"rookery/bench/nodes"
+	"rookery/internal/certtest"
 )
 
 const (
@@ -26,6 +28,8 @@ const (
 	// openBucket shows the same objects, at nodes alone, to whoever asks.
 	openBucket = "fixtures-open"
 	domain     = "s3.localhost"
+	// secured is the node that speaks TLS, and HTTP/2 to those who can.
+	secured = 2
 )
 
 // keys sign requests.
@@ -42,10 +46,16 @@ type place struct {
 	name    string
 	address string // host:port
 	keys    keys
-	open    bool // the open bucket is meant, and nothing is signed
+	open    bool            // the open bucket is meant, and nothing is signed
+	tls     *certtest.Files // nil for HTTP in clear
 }
 
-func (p place) url() string { return "http://" + p.address }
+func (p place) url() string {
+	if p.tls != nil {
+		return "https://" + p.address
+	}
+	return "http://" + p.address
+}
 
 // world is a real S3 with objects in it, and three nodes in front of it.
 type world struct {
@@ -64,8 +74,16 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{tools: tools, direct: place{name: "versitygw", keys: keysOfS3, address: startVersity(t, filepath.Join(tools, "versitygw"))}}
 	fill(t, w.direct)
+	cert := certtest.Write(t, t.TempDir(), 1, time.Now().Add(99*24*time.Hour))
 	started, err := nodes.Start(t.Context(), nodes.Options{
-		Program: program, Nodes: 3, Dir: t.TempDir(), MemoryMiB: 128, DiskMiB: 1024, Domain: domain,
+		Program: program, Nodes: 3, Dir: t.TempDir(), MemoryMiB: 128, DiskMiB: 1024,
+		Server: func(node int) string {
+			text := ", domain: " + domain
+			if node == secured {
+				text += fmt.Sprintf(", tls: {cert: %q, key: %q}", cert.Cert, cert.Key)
+			}
+			return text
+		},
 		Buckets: fmt.Sprintf(`
   - name: %[1]s
     s3: &s3 {bucket: %[1]s, region: %[2]s, endpoint: %[3]q, access_key: %[4]s, secret_key: %[5]s}
@@ -81,8 +99,12 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range started {
-		w.nodes = append(w.nodes, place{name: n.Name, address: n.Client, keys: keysOfNodes})
+	for i, n := range started {
+		p := place{name: n.Name, address: n.Client, keys: keysOfNodes}
+		if i == secured {
+			p.tls = &cert
+		}
+		w.nodes = append(w.nodes, p)
 	}
 	return w
 }
@@ -133,16 +155,34 @@ func startVersity(t *testing.T, program string) string {
 
 // sdk is the Go SDK's client for a place.
 func sdk(t *testing.T, p place, change func(*s3.Options)) *s3.Client {
-	transport := &http.Transport{}
+	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
+	if p.tls != nil {
+		transport.ForceAttemptHTTP2, transport.TLSClientConfig = true, &tls.Config{RootCAs: p.tls.Pool(t)}
+	}
 	o := s3.Options{
-		BaseEndpoint: aws.String(p.url()), UsePathStyle: true, Region: region, HTTPClient: &http.Client{Transport: transport},
+		BaseEndpoint: aws.String(p.url()), UsePathStyle: true, Region: region, HTTPClient: &http.Client{Transport: spoken{t, transport, p.tls != nil}},
 		Credentials: credentials.NewStaticCredentialsProvider(p.keys.access, p.keys.secret, ""),
 	}
 	if change != nil {
 		change(&o)
 	}
 	return s3.New(o)
+}
+
+// spoken checks that HTTP/2 is spoken where it can be.
+type spoken struct {
+	t     *testing.T
+	via   http.RoundTripper
+	http2 bool
+}
+
+func (s spoken) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := s.via.RoundTrip(r)
+	if err == nil && s.http2 && response.ProtoMajor != 2 {
+		s.t.Errorf("%s %s is answered by %s", r.Method, r.URL, response.Proto)
+	}
+	return response, err
 }
 
 // within bounds one request.
