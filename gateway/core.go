@@ -118,7 +118,7 @@ func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	return a
 }
 
-// answer routes, authorises, parses, asks the node and fills a; nothing is looked up
+// answer routes, authorises, parses and has the node asked; nothing is looked up
 // before the client may have it and all of the request has been understood.
 func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) error {
 	t, err := parseTarget(r.Target, r.Host)

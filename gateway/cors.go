@@ -51,24 +51,24 @@ var varyForCORS = object.Field{Name: "Vary", Value: "Origin, Access-Control-Requ
 
 var (
 	corsDisabled   = &problem{status: 403, code: "AccessForbidden", message: "CORSResponse: CORS is not enabled for this bucket."}
-	corsNotAllowed = &problem{status: 403, code: "AccessForbidden", message: "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."} //nolint:misspell // S3's words
+	corsNotAllowed = &problem{status: 403, code: "AccessForbidden", message: "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."}
 	corsNoMethod   = &problem{status: 400, code: "BadRequest", message: "Invalid Access-Control-Request-Method: null"}
 )
 
 // corsFields are the fields of an answer to a GET or HEAD, whatever becomes of it: what
 // the rule says that fits the page's origin. Nil for a bucket without rules.
-func (b *route) corsFields(r *Request) []object.Field {
-	if len(b.cors) == 0 {
+func (r *route) corsFields(q *Request) []object.Field {
+	if len(r.cors) == 0 {
 		return nil
 	}
 	fields := []object.Field{varyForCORS}
-	origin := r.list("Origin")
+	origin := q.list("Origin")
 	if origin == "" {
 		return fields
 	}
-	for i := range b.cors {
-		if allowed, ok := b.cors[i].allows(origin, r.Method); ok {
-			return append(append(fields, allowed...), b.cors[i].fixed...)
+	for i := range r.cors {
+		if allowed, ok := r.cors[i].allows(origin, q.Method); ok {
+			return append(append(fields, allowed...), r.cors[i].fixed...)
 		}
 	}
 	return fields

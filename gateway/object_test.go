@@ -162,3 +162,25 @@ func TestVersionIDIsPartOfTheKey(t *testing.T) {
 		t.Errorf("%d bytes: %v", len(got.body), err)
 	}
 }
+
+// From S3 to clients go only fields that speak of the object, whatever an info has.
+func TestOnlyAnObjectsFieldsGoToClients(t *testing.T) {
+	f := newFront(t, nil)
+	h := f.node.hold(key("o"), "v1", 5)
+	for _, name := range []string{
+		"Set-Cookie", "Location", "Refresh", "Strict-Transport-Security", "Access-Control-Allow-Origin", "Content-Security-Policy", "Link",
+		"X-Accel-Redirect", "Surrogate-Key", "X-Amz-Security-Token", "X-Amz-Id-2", "Server", "Connection", "Transfer-Encoding", "Trailer",
+		"Www-Authenticate", "Proxy-Authenticate", "X-Frame-Options", "Clear-Site-Data", "X-Evil",
+	} {
+		h.answer.Info.Header = append(h.answer.Info.Header, object.Field{Name: name, Value: "evil"})
+	}
+	for _, method := range []string{"GET", "HEAD"} {
+		for _, header := range [][]string{nil, {"Range", "bytes=1-2"}, {"If-None-Match", `"v1"`}} {
+			for name, values := range f.do(method, "/public/o", header...).header {
+				if strings.Contains(strings.Join(values, " "), "evil") {
+					t.Errorf("%s %v: %s: %q", method, header, name, values)
+				}
+			}
+		}
+	}
+}

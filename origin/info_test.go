@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -74,5 +75,22 @@ func TestAgeOfTheOriginsAnswer(t *testing.T) {
 		if got := sent.Sub(info.Validated); got != want || (info.Get("Age") != "") != (want > 0) {
 			t.Errorf("Age %q: %v, told as %q", age, got, info.Get("Age"))
 		}
+	}
+}
+
+// An object has no CORS: what S3 adds for it belongs to one answer, and no request of
+// ours has an Origin.
+func TestCORSOfTheOriginIsNotKept(t *testing.T) {
+	h := http.Header{
+		"Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Credentials": {"true"}, "Access-Control-Expose-Headers": {"ETag"},
+		"Vary": {"Origin, Access-Control-Request-Headers, Access-Control-Request-Method", "origin,Accept-Encoding , X"}, "Etag": {`"e"`},
+	}
+	want := []object.Field{{Name: "Vary", Value: "Accept-Encoding, X"}}
+	if info := newInfo(&http.Response{Header: h}, time.Time{}); !slices.Equal(info.Header, want) {
+		t.Errorf("kept %q, want %q", info.Header, want)
+	}
+	var told *object.NotModified
+	if err := notModified(h, time.Time{}); !errors.As(err, &told) || !slices.Equal(told.Header, want) {
+		t.Errorf("a 304 tells %v, want %q", err, want)
 	}
 }

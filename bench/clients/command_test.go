@@ -26,7 +26,9 @@ type client struct {
 	// prepare returns what the program needs to be sent to a place: environment, and
 	// what it has written into its home.
 	prepare func(home string, p place) (env []string, err error)
-	stories []story
+	// unsigned are arguments that keep it from signing, where it would.
+	unsigned []string
+	stories  []story
 }
 
 // story is some commands in one directory, the same for every place. What they wrote is
@@ -36,9 +38,13 @@ type story struct {
 	commands [][]string
 	// last, if not nil, is what the last command must print; "" is nothing at all.
 	last *string
-	// refused: the last command writes, and is for nodes alone. It must fail, with one of
-	// these words, and soon.
+	// refused: the last command asks for what nodes do not give, and is for them alone. It
+	// must fail, with one of these words, and soon.
 	refused []string
+	// open: nodes are asked for the open bucket, without a signature.
+	open bool
+	// keys, if not nil, are those that nodes are asked with.
+	keys *keys
 	// fails: the last command fails everywhere, with one of these words.
 	fails []string
 	env   []string
@@ -46,16 +52,17 @@ type story struct {
 
 // outcome is what a story came to.
 type outcome struct {
-	said string // what all commands printed
-	last string // what the last one printed
-	code int    // its exit code
-	took time.Duration
-	tree map[string]string // path → size and hash
+	said   string // what all commands printed
+	sorted string // its lines, without what differs from place to place
+	last   string // what the last one printed
+	code   int    // its exit code
+	took   time.Duration
+	tree   map[string]string // path → size and hash
 }
 
 const (
-	// refusedWithin is what a client may take to tell its user that nothing can be
-	// written here: it must not take the refusal for one that passes.
+	// refusedWithin is what a client may take to tell its user that something cannot be
+	// had here: it must not take the refusal for one that passes.
 	refusedWithin = 10 * time.Second
 	commandWithin = time.Minute
 )
@@ -69,6 +76,9 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 		t.Fatal(err)
 	}
 	env = append(env, "HOME="+home, "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC")
+	if p.tls != nil {
+		env = append(env, "SSL_CERT_FILE="+p.tls.Cert) // for Go's and Python's own
+	}
 	for _, e := range s.env {
 		env = append(env, at(e, home, p))
 	}
@@ -76,10 +86,14 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 		t.Fatal(err)
 	}
 	var o outcome
-	tidy := strings.NewReplacer(p.url(), "URL", p.address, "ADDRESS", dir, "DIR", home, "HOME")
+	tidy := strings.NewReplacer(openBucket, bucket, p.url(), "URL", p.address, "ADDRESS", dir, "DIR", home, "HOME")
 	for _, args := range s.commands {
 		ctx, cancel := context.WithTimeout(t.Context(), commandWithin)
+		o.said += "$ " + strings.Join(args, " ") + "\n"
 		args = slices.Clone(args)
+		if p.open {
+			args = append(args, c.unsigned...)
+		}
 		for i := range args {
 			args[i] = at(args[i], home, p)
 		}
@@ -96,9 +110,16 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 		}
 		o.code = cmd.ProcessState.ExitCode()
 		o.last = volatile.ReplaceAllString(tidy.Replace(said.String()), "…")
-		o.said += "$ " + strings.Join(args, " ") + "\n" + o.last + "\n"
+		o.said += o.last + "\n"
 	}
-	o.said = tidy.Replace(o.said)
+	// Some ask in many goroutines and tell in the order of the answers, and versitygw's
+	// fields come in no order.
+	lines := strings.Split(o.said, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSuffix(lines[i], ",")
+	}
+	slices.Sort(lines)
+	o.sorted = strings.Join(lines, "\n")
 	if o.tree, err = treeOf(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +127,13 @@ func (c *client) tell(t *testing.T, s story, p place) outcome {
 }
 
 // volatile is what differs from one run to the next: request ids, times of the log, speeds.
-var volatile = regexp.MustCompile(`(?i)request id: [^,\s]*|host id: [^,\s]*|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |[┌│├└].*\n|\(\d+ bytes in [^)]*\)`)
+var volatile = regexp.MustCompile(`(?i)request id: [^,\s]*|host id: [^,\s]*|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |[┌│├└].*\n|\(\d+ bytes in [^)]*\)|(Elapsed time|Transferred):.*`)
 
 // at fills in where a program is sent to, and the home that it has.
 func at(s, home string, p place) string {
+	if p.open {
+		s = strings.ReplaceAll(s, bucket, openBucket)
+	}
 	return strings.NewReplacer("{url}", p.url(), "{address}", p.address, "{home}", home).Replace(s)
 }
 

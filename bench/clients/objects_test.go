@@ -30,8 +30,13 @@ var names = []string{
 // objects are all that the S3 holds.
 func objects() []pattern.Object {
 	all := []pattern.Object{
-		{Key: "sizes/empty", Size: 0}, {Key: "sizes/one", Size: 1}, {Key: "sizes/64k", Size: 64 * kib},
-		{Key: "sizes/8m-in-parts", Size: 8 * mib}, {Key: "large/100m", Size: 100 * mib},
+		{Key: "sizes/empty", Size: 0},
+		{Key: "sizes/one", Size: 1},
+		{Key: "sizes/64k", Size: 64 * kib},
+		{Key: "sizes/8m-in-parts", Size: 8 * mib},
+		{Key: "large/100m", Size: 100 * mib},
+		{Key: "names/folder/", Size: 0},
+		{Key: "doubled//slash.txt", Size: kib},
 	}
 	for _, name := range names {
 		all = append(all, pattern.Object{Key: "names/" + name, Size: kib})

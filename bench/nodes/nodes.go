@@ -36,8 +36,9 @@ type Options struct {
 	Logs      bool   // show them
 	// Buckets, if not "", are the buckets as YAML, in place of Bucket.
 	Buckets string
-	// Domain, if not "", turns on virtual-host style below it.
-	Domain string
+	// Server, if not nil, gives each node further keys of its server section, as YAML that
+	// begins with a comma.
+	Server func(node int) string
 }
 
 // Process is a node in a process of its own.
@@ -45,6 +46,7 @@ type Process struct {
 	Name         string
 	Client       string // address for clients
 	Admin        string // address for operators
+	index        int
 	gossip, peer string
 	command      *exec.Cmd
 	ended        chan error // its exit
@@ -93,7 +95,7 @@ func Start(ctx context.Context, o Options) ([]*Process, error) {
 
 // newNode plans a node on ports that are free at this moment.
 func newNode(i int) (*Process, error) {
-	n := &Process{Name: fmt.Sprintf("rook-%d", i), ended: make(chan error, 1)}
+	n := &Process{Name: fmt.Sprintf("rook-%d", i), index: i, ended: make(chan error, 1)}
 	for _, address := range []*string{&n.Client, &n.Admin, &n.gossip, &n.peer} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -107,9 +109,9 @@ func newNode(i int) (*Process, error) {
 
 func (n *Process) config(o Options) string {
 	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
-	domain := ""
-	if o.Domain != "" {
-		domain = ", domain: " + o.Domain
+	server := ""
+	if o.Server != nil {
+		server = o.Server(n.index)
 	}
 	if o.Buckets == "" {
 		o.Buckets = fmt.Sprintf(`
@@ -125,7 +127,7 @@ admin: {address: 127.0.0.1, port: %s}
 cache: {memory: %dMiB, disk: %dMiB}
 log: {access: false, level: warn}
 buckets:
-%s`, n.Name, filepath.Join(o.Dir, n.Name), port(n.Client), domain, port(n.Admin), o.MemoryMiB, o.DiskMiB, o.Buckets)
+%s`, n.Name, filepath.Join(o.Dir, n.Name), port(n.Client), server, port(n.Admin), o.MemoryMiB, o.DiskMiB, o.Buckets)
 }
 
 func (n *Process) clusterConfig(nodes int, first, key string) string {

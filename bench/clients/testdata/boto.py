@@ -3,6 +3,7 @@ what no two answers share, and leaves files in the working directory."""
 
 import hashlib
 import json
+import os
 import sys
 import urllib.request
 
@@ -13,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 endpoint, bucket, part = sys.argv[1:]
-s3 = boto3.client("s3", endpoint_url=endpoint)
+unsigned = Config(signature_version=UNSIGNED) if os.environ["UNSIGNED"] == "true" else None
+s3 = boto3.client("s3", endpoint_url=endpoint, config=unsigned)
 
 
 def show(what, answer):
@@ -46,6 +48,20 @@ def names():
         show(key, s3.get_object(Bucket=bucket, Key=key))
 
 
+def lists():
+    for arguments in ({}, {"Delimiter": "/"}, {"Prefix": "names/", "Delimiter": "/"}, {"Prefix": "names/ü"}, {"MaxKeys": 2, "StartAfter": "names/"},
+                      {"EncodingType": "url", "Prefix": "names/w"}, {"FetchOwner": True, "Prefix": "sizes/"}, {"Prefix": "none"}):
+        show("v2 %s" % arguments, s3.list_objects_v2(Bucket=bucket, **arguments))
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 3}):
+        for opaque in ("ContinuationToken", "NextContinuationToken"):
+            page.pop(opaque, None)
+        show("page", page)
+    for page in s3.get_paginator("list_objects").paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": 2}):
+        show("v1 page", page)
+    print(s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"], s3.get_bucket_location(Bucket=bucket)["LocationConstraint"])
+    print(bucket in [b["Name"] for b in s3.list_buckets()["Buckets"]])
+
+
 def transfer():
     config = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=4 << 20, max_concurrency=10)
     s3.download_file(bucket, "large/100m", "100m", Config=config)
@@ -55,6 +71,7 @@ def transfer():
 def presigned():
     for client in (s3, boto3.client("s3", endpoint_url=endpoint, config=Config(signature_version="s3v4"))):
         url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "names/with space.txt"})
+        # Whoever has the URL needs no keys.
         with urllib.request.urlopen(url) as answer:
             print(answer.status, hashlib.sha256(answer.read()).hexdigest())
 
@@ -71,6 +88,8 @@ def errors():
     fails("key", s3.get_object, Bucket=bucket, Key="none")
     fails("head", s3.head_object, Bucket=bucket, Key="none")
     fails("bucket", s3.get_object, Bucket="no-such-bucket", Key="none")
+    fails("list", s3.list_objects_v2, Bucket="no-such-bucket")
+    fails("tag", s3.get_object_tagging, Bucket=bucket, Key="none")
     fails("range", s3.get_object, Bucket=bucket, Key="sizes/one", Range="bytes=1-1")
     fails("match", s3.get_object, Bucket=bucket, Key="sizes/one", IfMatch='"another"')
     etag = s3.head_object(Bucket=bucket, Key="sizes/one")["ETag"]
