@@ -6,6 +6,8 @@ import "github.com/goccy/go-yaml"
 type BucketAuth struct {
 	Enabled bool // false: everybody
 	JWT     BucketJWT
+	SigV4   []SigV4Key // none: such signatures are not taken
+	URLs    SignedURLs
 }
 
 // BucketJWT is what a bucket asks of tokens.
@@ -27,13 +29,16 @@ func readAuth(s *section, c *Config, a *BucketAuth) {
 		}
 	}
 	a.JWT.Claims = readConditions(tokens, "claims")
+	readSigV4(s.section("sigv4"), a)
+	readSignedURLs(s.section("signed_urls"), &a.URLs)
+	signatures := len(a.SigV4)+len(a.URLs.Keys) > 0
 	switch {
-	case tokens.given && !s.has("enabled"):
+	case (tokens.given || signatures) && !s.has("enabled"):
 		s.missing("enabled")
 	case !a.Enabled:
-		a.JWT = BucketJWT{}
-	case !a.JWT.Enabled:
-		s.fail("enabled", "nobody could come in: give the jwt section, with enabled: true")
+		*a = BucketAuth{}
+	case !a.JWT.Enabled && !signatures:
+		s.fail("enabled", "nobody could come in: give the jwt section, with enabled: true, or sigv4.keys or signed_urls.keys here")
 	}
 }
 
@@ -46,5 +51,12 @@ func (a *BucketAuth) effective() yaml.MapSlice {
 	if len(a.JWT.Claims) > 0 {
 		tokens = append(tokens, yaml.MapItem{Key: "claims", Value: effectiveConditions(a.JWT.Claims)})
 	}
-	return append(section, yaml.MapItem{Key: "jwt", Value: tokens})
+	section = append(section, yaml.MapItem{Key: "jwt", Value: tokens})
+	if len(a.SigV4) > 0 {
+		section = append(section, yaml.MapItem{Key: "sigv4", Value: effectiveSigV4(a.SigV4)})
+	}
+	if len(a.URLs.Keys) > 0 {
+		section = append(section, yaml.MapItem{Key: "signed_urls", Value: effectiveSignedURLs(&a.URLs)})
+	}
+	return section
 }

@@ -44,6 +44,7 @@ type cli struct {
 	Drain   drainCmd   `cmd:"" help:"Take a node out of the ring and end it."`
 	Forget  forgetCmd  `cmd:"" help:"Remove a node that will not come back."`
 	Council councilCmd `cmd:"" help:"Start a new council, where the old one is lost."`
+	Sign    signCmd    `cmd:"" help:"Make a signed URL, with which a browser may read one object for a while."`
 	Version versionCmd `cmd:"" help:"Print what this binary was built from."`
 }
 

@@ -92,7 +92,7 @@ func node(t *testing.T, change func(*admin.Options)) (env map[string]string) {
 }
 
 func TestEveryCommandHelps(t *testing.T) {
-	for _, command := range []string{"demo", "serve", "check", "status", "purge", "ring", "drain", "forget", "council new", "version"} {
+	for _, command := range []string{"demo", "serve", "check", "status", "purge", "ring", "drain", "forget", "council new", "sign", "version"} {
 		r := rookery(t, nil, append(strings.Fields(command), "--help")...)
 		if r.code != exitDone || r.stderr != "" || !strings.Contains(r.stdout, "Example:") || !strings.Contains(r.stdout, "rookery "+command) {
 			t.Errorf("%s: %+v", command, r)
