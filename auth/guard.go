@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Identity is who sent a request. Nobody changes it: many requests may share one.
@@ -62,12 +63,24 @@ type Guard struct {
 	open    bool
 	schemes []Scheme
 	rules   []Rule
+	first   []Rule // asked before anybody is known
 }
 
 // NewGuard makes a guard. Unless it is open, it refuses who brings nothing that one
 // of the schemes knows; a guard without schemes then refuses everybody.
 func NewGuard(open bool, schemes []Scheme, rules []Rule) *Guard {
 	return &Guard{open: open, schemes: schemes, rules: rules}
+}
+
+// Behind returns the guard with a rule before it that looks at nobody's identity, and
+// is kept before any scheme is asked. A nil guard lets all others in.
+func (g *Guard) Behind(rule Rule) *Guard {
+	behind := Guard{open: true}
+	if g != nil {
+		behind = *g
+	}
+	behind.first = append(slices.Clone(behind.first), rule)
+	return &behind
 }
 
 // Authorize returns who sent the request if it may do what it asks for, and else a
@@ -78,6 +91,11 @@ func (g *Guard) Authorize(ctx context.Context, r *Request) (*Identity, error) {
 		return nobody, nil
 	}
 	who := nobody
+	for _, rule := range g.first {
+		if err := rule.Allow(ctx, r, who); err != nil {
+			return nil, denied(err)
+		}
+	}
 	for _, s := range g.schemes {
 		one, err := s.Identify(ctx, r)
 		switch {

@@ -28,7 +28,6 @@ var ownParameters = []string{paramKey, paramExpires, paramIP, paramMAC}
 
 // The reasons for which signed URLs are refused, beside those of other signatures.
 const (
-	WrongAddress = "address"
 	TooLong      = "expires_too_late"
 	ObjectsAlone = "objects_alone" // a signed URL is for an object, not for a list
 )

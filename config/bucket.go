@@ -40,6 +40,7 @@ func readBucket(s *section, b *Bucket) {
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
 	readCORS(s, b)
+	readIPFilter(s.section("ip_filter"), &b.IPFilter)
 	readOldBucket(s)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -48,6 +49,10 @@ type Server struct {
 	// MaxConcurrentRequests bounds the requests of clients under way, and as many
 	// reads of other nodes.
 	MaxConcurrentRequests int
+	TLS                   *TLS // nil: HTTP/1.1 in clear
+	// TrustedProxies are believed whom they say a request is for.
+	TrustedProxies []netip.Prefix
+	IPFilter       IPFilter // for all buckets, beside their own
 }
 
 // Listen returns the host:port to listen on.
@@ -103,6 +108,7 @@ type Bucket struct {
 	Identity string
 	CORS     []CORSRule
 	Auth     BucketAuth
+	IPFilter IPFilter
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func TestDefaults(t *testing.T) {
 
 const everything = `
 node: {name: rook-1, zone: eu-1a, data_dir: /data}
-server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s, max_concurrent_requests: 777}
+server: {address: 10.0.0.1, port: 80, domain: S3.Example.test, drain: 0s, max_concurrent_requests: 777, tls: {cert: /c, key: /k, min_version: "1.3"}}
 admin: {address: 127.0.0.1, port: 9000, token: "${ADMIN_TOKEN}"}
 cluster:
   bind: 0.0.0.0:1001
@@ -154,7 +155,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	own.Max.Fresh, own.Max.StaleWhileRevalidate = &day, &two
 	want := &Config{
 		Node:   Node{Name: "rook-1", Zone: "eu-1a", DataDir: "/data"},
-		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777},
+		Server: Server{Address: "10.0.0.1", Port: 80, Domain: "s3.example.test", MaxConcurrentRequests: 777, TLS: &TLS{Cert: "/c", Key: "/k", MinVersion: tls.VersionTLS13}},
 		Admin:  Admin{Address: "127.0.0.1", Port: 9000, Token: "t0ken"},
 		Cluster: Cluster{
 			Bind: "0.0.0.0:1001", Advertise: "10.0.0.1:1001", PeerBind: "0.0.0.0:1002",

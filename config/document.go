@@ -17,8 +17,11 @@ type document struct {
 	findings
 	getenv   Getenv
 	hostname func() (string, error)
-	anchors  map[string]ast.Node
-	sections []*section
+	// readsFiles: files that are named are looked into, so that what is wrong with them
+	// is told at the line that names them.
+	readsFiles bool
+	anchors    map[string]ast.Node
+	sections   []*section
 }
 
 // start is where a fault lies that belongs to no line.

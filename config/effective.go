@@ -20,13 +20,7 @@ func (c *Config) Effective() []byte {
 			{Key: "zone", Value: escape(c.Node.Zone)},
 			{Key: "data_dir", Value: escape(c.Node.DataDir)},
 		})},
-		{Key: "server", Value: compact(yaml.MapSlice{
-			{Key: "address", Value: c.Server.Address},
-			{Key: "port", Value: c.Server.Port},
-			{Key: "domain", Value: c.Server.Domain},
-			{Key: "drain", Value: formatDuration(c.Server.Drain)},
-			{Key: "max_concurrent_requests", Value: c.Server.MaxConcurrentRequests},
-		})},
+		{Key: "server", Value: c.Server.effective()},
 		{Key: "admin", Value: compact(yaml.MapSlice{
 			{Key: "address", Value: c.Admin.Address},
 			{Key: "port", Value: c.Admin.Port},
@@ -53,6 +47,26 @@ func (c *Config) Effective() []byte {
 		panic(err) // texts, numbers and lists of them can always be written
 	}
 	return text
+}
+
+func (s *Server) effective() yaml.MapSlice {
+	section := compact(yaml.MapSlice{
+		{Key: "address", Value: s.Address},
+		{Key: "port", Value: s.Port},
+		{Key: "domain", Value: s.Domain},
+		{Key: "drain", Value: formatDuration(s.Drain)},
+		{Key: "max_concurrent_requests", Value: s.MaxConcurrentRequests},
+	})
+	if s.TLS != nil {
+		section = append(section, yaml.MapItem{Key: "tls", Value: s.TLS.effective()})
+	}
+	if len(s.TrustedProxies) > 0 {
+		section = append(section, yaml.MapItem{Key: "trusted_proxies", Value: networkTexts(s.TrustedProxies)})
+	}
+	if filter := s.IPFilter.effective(); len(filter) > 0 {
+		section = append(section, yaml.MapItem{Key: "ip_filter", Value: filter})
+	}
+	return section
 }
 
 func (c *Cluster) effective() yaml.MapSlice {
@@ -139,6 +153,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 		}
 		if len(b.CORS) > 0 {
 			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
+		}
+		if filter := b.IPFilter.effective(); len(filter) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "ip_filter", Value: filter})
 		}
 	}
 	return all

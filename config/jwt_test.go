@@ -180,7 +180,7 @@ func TestConditionsThatCannotBeMetStopTheStart(t *testing.T) {
 func TestABucketIsNeverOpenByMistake(t *testing.T) {
 	const at = "buckets:\n- name: b\n  s3: {bucket: o}\n  "
 	const tokens = "\njwt: {enabled: true, algorithm: HS256, secret: " + longSecret + "}"
-	const nobody = `buckets[0].auth.enabled: nobody could come in: give the jwt section, with enabled: true`
+	const nobody = `buckets[0].auth.enabled: nobody could come in: give the jwt section, with enabled: true, or sigv4.keys or signed_urls.keys here`
 	checkRefusals(t, "", []refusal{
 		{at + `auth: {enabled: true}`, `4:19: ` + nobody},
 		{at + `auth: {enabled: true}` + "\njwt: {enabled: false}", `4:19: ` + nobody},

@@ -25,17 +25,20 @@ func Load(path string, getenv Getenv) (*Config, []Warning, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, text, getenv)
+	return (&document{findings: findings{file: path}, getenv: getenv, hostname: os.Hostname, readsFiles: true}).parse(text)
 }
 
-// Parse checks a configuration. name stands for the file in errors and
+// Parse checks a configuration, and looks into none of the files that it names. name stands for the file in errors and
 // warnings; getenv resolves ${NAME}. The error is always Errors.
 func Parse(name string, text []byte, getenv Getenv) (*Config, []Warning, error) {
 	return parse(name, text, getenv, os.Hostname)
 }
 
 func parse(name string, text []byte, getenv Getenv, hostname func() (string, error)) (*Config, []Warning, error) {
-	doc := &document{findings: findings{file: name}, getenv: getenv, hostname: hostname}
+	return (&document{findings: findings{file: name}, getenv: getenv, hostname: hostname}).parse(text)
+}
+
+func (doc *document) parse(text []byte) (*Config, []Warning, error) {
 	var c *Config
 	if root := doc.open(text); root != nil {
 		c = readConfig(root)

@@ -52,6 +52,9 @@ func readServer(s *section, srv *Server) {
 		}
 	}
 	s.duration("drain", &srv.Drain, 0, 10*time.Minute)
+	srv.TLS = readTLS(s.section("tls"))
+	s.networks("trusted_proxies", &srv.TrustedProxies)
+	readIPFilter(s.section("ip_filter"), &srv.IPFilter)
 	readOldServer(s)
 }
 

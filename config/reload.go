@@ -28,6 +28,9 @@ var reloadable = map[string]bool{
 	"Server.Address":               false,
 	"Server.Port":                  false,
 	"Server.Domain":                true,
+	"Server.TLS":                   false, // the files are followed
+	"Server.TrustedProxies":        true,
+	"Server.IPFilter":              true,
 	"Server.Drain":                 true,
 	"Server.MaxConcurrentRequests": true,
 	"Admin.Address":                false,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 	"time"
 )
@@ -70,7 +71,7 @@ buckets: [{name: &name b, s3: {bucket: *name, endpoint: http://${HOST}:9000, sec
 	if c.Node != (Node{Name: "n-4", Zone: "n-1", DataDir: "x}, admin: {token: known"}) || c.Admin != (Admin{Address: "127.0.0.1", Port: 9081}) {
 		t.Errorf("%+v %+v", c.Node, c.Admin)
 	}
-	if c.Server != (Server{Address: "127.0.0.1", Port: 8081, Drain: 5 * time.Second, MaxConcurrentRequests: 8192}) || c.Log.Access || c.Log.Level.String() != "WARN" {
+	if !reflect.DeepEqual(c.Server, Server{Address: "127.0.0.1", Port: 8081, Drain: 5 * time.Second, MaxConcurrentRequests: 8192}) || c.Log.Access || c.Log.Level.String() != "WARN" {
 		t.Errorf("%+v %+v", c.Server, c.Log)
 	}
 	if k := c.Cluster; len(k.Join) != 2 || k.Join[0] != "127.0.0.1:7946" || k.Join[1] != "dns+n.x:8081" || len(k.GossipKey) != 16 {

@@ -46,13 +46,6 @@ func (s *section) refuseUnlessTrue(key, why string) {
 	}
 }
 
-// refuseUnlessEmpty stops the start if a list has anything in it.
-func (s *section) refuseUnlessEmpty(key string) {
-	if all, _ := s.items(key); len(all) > 0 {
-		s.doc.fail(s.keyAt(key), "%s: %s", s.key(key), notYet)
-	}
-}
-
 // onlyAt accepts a key of the old program at its default, where leaving it out
 // says the same, and refuses every other value. The first of the values is the
 // one to show.

@@ -25,7 +25,6 @@ func readOld(root *section, c *Config) {
 }
 
 func readOldServer(s *section) {
-	s.refuse("tls", notYet)
 	s.instead("https", "server.tls")
 	s.unused("threads", "all processors that the process may use are used")
 	s.onlyAt("request_timeout", "30")
@@ -72,9 +71,6 @@ func readOldBucket(s *section) {
 	s.refuse("authorization", notYet)
 	s.refuseUnlessOff("watermark", notYet)
 	s.refuseUnlessOff("image_optimization", notYet)
-	filter := s.section("ip_filter")
-	filter.refuseUnlessEmpty("allowlist")
-	filter.refuseUnlessEmpty("blocklist")
 }
 
 func readOldBucketCache(s *section, b *Bucket) {

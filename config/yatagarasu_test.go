@@ -60,7 +60,7 @@ func TestOldFileStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Server != (Server{Address: "127.0.0.1", Port: 8088, Drain: 5 * time.Second, MaxConcurrentRequests: 1000}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
+	if !reflect.DeepEqual(c.Server, Server{Address: "127.0.0.1", Port: 8088, Drain: 5 * time.Second, MaxConcurrentRequests: 1000}) || c.Log.Level.String() != "WARN" || c.Node.DataDir != "/var/cache/yatagarasu" {
 		t.Errorf("%+v %+v %+v", c.Server, c.Log, c.Node)
 	}
 	if c.Cache.MemoryBytes != 2<<30 || c.Cache.DiskBytes != 20<<30 || c.Cache.Freshness.Default != 10*time.Minute {
@@ -111,7 +111,7 @@ buckets: [{name: b, s3: {bucket: o, timeout: "${SECONDS}"}}, {name: d, s3: {buck
 // known, and is not there.
 func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
 	checkRefusals(t, oneBucket, []refusal{
-		{`server: {tls: {cert: c, key: k}}`, `1:10: server.tls: not available in this version`},
+		{`server: {tls: {cert: c}}`, `1:10: server.tls.key: is missing`},
 		{`server: {https: {port: 1}}`, `1:10: server.https: is not a key of Rookery: use server.tls`},
 		{`server: {request_timeout: 60}`, `1:27: server.request_timeout: not available in this version: leave it out or at 30`},
 		{`server: {max_concurrent_requests: 0}`, `1:35: server.max_concurrent_requests: 0 is out of range: want 1 to 16384`},
@@ -142,7 +142,9 @@ func TestWhatABucketCannotHaveStopsTheStart(t *testing.T) {
 	const at = "buckets:\n- name: b\n  s3: {bucket: o}\n  "
 	checkRefusals(t, "", []refusal{
 		{at + `authorization: {type: opa}`, `4:3: buckets[0].authorization: not available in this version`},
-		{at + `ip_filter: {allowlist: [10.0.0.0/8]}`, `4:15: buckets[0].ip_filter.allowlist: not available in this version`},
+		{at + `ip_filter: {allowlist: [10.0.0.0/33]}`, `4:27: buckets[0].ip_filter.allowlist: "10.0.0.0/33" is not a network such as 10.0.0.0/8, nor an address`},
+		{at + `ip_filter: {allowlist: [192.0.2.1, 10.1.0.0/8]}`, `4:38: buckets[0].ip_filter.allowlist: "10.1.0.0/8" has bits set behind its length: write 10.0.0.0/8`},
+		{at + `ip_filter: {allowlist: ["fe80::1%eth0"]}`, `4:27: buckets[0].ip_filter.allowlist: "fe80::1%eth0" is not a network such as 10.0.0.0/8, nor an address`},
 		{at + `ip_filter: {blocklist: 10.0.0.0/8}`, `4:26: buckets[0].ip_filter.blocklist: want a list, got text`},
 		{at + `watermark: {text: x}`, `4:3: buckets[0].watermark: not available in this version: leave it out or say enabled: false`},
 		{at + `image_optimization: {}`, `4:3: buckets[0].image_optimization: not available in this version: leave it out or say enabled: false`},

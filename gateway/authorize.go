@@ -23,15 +23,23 @@ func (c *Core) authorize(ctx context.Context, r *Request, b *route, w *wanted) (
 // authRequest is the request as a guard is asked about it.
 func (r *Request) authRequest(b *route, action auth.Action, name string) *auth.Request {
 	return &auth.Request{
-		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: addressOf(r.Remote), Secure: r.Secure,
+		Method: r.Method, Target: r.Target, Host: r.Host, Header: r.Header, Remote: r.client, Secure: r.Secure,
 		Bucket: b.bucket, Action: action, Name: name,
 	}
 }
 
-// addressOf reads the client's address; the zero Addr if it has none.
-func addressOf(remote string) netip.Addr {
-	if p, err := netip.ParseAddrPort(remote); err == nil {
-		return p.Addr().Unmap()
+// admit refuses, whatever the request is for, who comes from where nobody may.
+func (c *Core) admit(ctx context.Context, p *policy, r *Request) error {
+	if p.addresses.Allow(ctx, &auth.Request{Remote: r.client}, nil) != nil {
+		c.meter.unrouted.denied(auth.WrongAddress)
+		return accessDenied
 	}
-	return netip.Addr{}
+	return nil
+}
+
+// addressOf reads the address of a connection's other end; the zero Addr if it has
+// none.
+func addressOf(remote string) netip.Addr {
+	p, _ := netip.ParseAddrPort(remote)
+	return plainAddress(p.Addr())
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/http/httptest"
 	"slices"
@@ -134,7 +133,7 @@ func TestSmallAnswersLeaveAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewServer(core.Handler(), slog.New(slog.DiscardHandler))
+	server.Config = NewServer(core.Handler(), ServerOptions{})
 	server.Listener = Listener(server.Listener)
 	server.Start()
 	defer server.Close()

@@ -100,7 +100,8 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, agent: r.first("User-Agent")}
+	r.client, a.remote, r.Secure = p.sender(r)
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
@@ -134,6 +135,9 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 			return nil
 		}
 		bucket, name = p.routes.byPath(t.path)
+	}
+	if err := c.admit(ctx, p, r); err != nil {
+		return err
 	}
 	switch {
 	case bucket != nil:

@@ -185,6 +185,17 @@ type front struct {
 	set    *metrics.Set
 	server *httptest.Server
 	client *http.Client
+	secure string // the URL of the same over TLS, where there is one
+}
+
+// listen takes a free port.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
 }
 
 func newFront(t *testing.T, change func(*gateway.Options)) *front {
@@ -205,7 +216,7 @@ func newFront(t *testing.T, change func(*gateway.Options)) *front {
 		t.Fatal(err)
 	}
 	f.server = httptest.NewUnstartedServer(nil)
-	f.server.Config = gateway.NewServer(core.Handler(), slog.New(slog.DiscardHandler))
+	f.server.Config = gateway.NewServer(core.Handler(), gateway.ServerOptions{})
 	f.server.Listener = gateway.Listener(f.server.Listener)
 	f.server.Start()
 	f.client = &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: 20 * time.Second}

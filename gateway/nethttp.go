@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -16,6 +18,11 @@ const (
 	// usual), so that it is they who close it.
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
+	// maxStreams is the most requests under way on one HTTP/2 connection.
+	maxStreams = 128
+	// streamBuffer is the least that HTTP/2 has for bodies of requests, which are
+	// refused.
+	streamBuffer = 64 << 10
 	// stallTimeout cuts off a client that takes nothing at all. Every piece that
 	// it takes gives it as long again.
 	stallTimeout = time.Minute
@@ -23,20 +30,52 @@ const (
 	stallPieceBytes = 1 << 20
 )
 
-// NewServer returns a net/http server for a Core's Handler; the caller gives it
-// a listener, best one of Listener, and shuts it down. What net/http itself
-// complains about goes to log at debug level, since clients cause it.
-func NewServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+// ServerOptions are the parts of a server. All may be left out.
+type ServerOptions struct {
+	// Log gets what net/http itself complains about, at debug level, since clients
+	// cause it.
+	Log *slog.Logger
+	// TLS, best of a Certificate: the server speaks HTTP/2 and HTTP/1.1 over it. nil:
+	// HTTP/1.1 in clear.
+	TLS *tls.Config
+}
+
+// NewServer returns a net/http server for a Core's Handler; the caller runs it with
+// Serve, on a listener of Listener, and shuts it down.
+func NewServer(h http.Handler, o ServerOptions) *http.Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       withBundle,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerStream:     streamBuffer,
+			MaxReceiveBufferPerConnection: streamBuffer,
+			SendPingTimeout:               readHeaderTimeout,
+			WriteByteTimeout:              stallTimeout,
+		},
+		TLSConfig: o.TLS,
 		// OPTIONS * is for the core to refuse like every other method.
 		DisableGeneralOptionsHandler: true,
 	}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(o.TLS != nil)
+	return s
+}
+
+// Serve runs a server of NewServer until it is shut down.
+func Serve(s *http.Server, ln net.Listener) error {
+	if s.TLSConfig != nil {
+		return s.ServeTLS(ln, "", "")
+	}
+	return s.Serve(ln)
 }
 
 // Handler returns the net/http engine. It reads the raw RequestURI and must not

@@ -21,6 +21,10 @@ type Policy struct {
 	// MaxRequests bounds the requests under way; further ones are answered with
 	// 503 at once. Probes are always answered. 0: no bound.
 	MaxRequests int
+	// TrustedProxies are believed whom they say a request is for.
+	TrustedProxies *auth.Networks
+	// Addresses is asked of every request but probes; nil lets all in.
+	Addresses *auth.Addresses
 }
 
 // Route is how clients reach one bucket, who may, and what they may do. Besides its
@@ -48,6 +52,8 @@ type policy struct {
 	reader      Reader
 	accessLog   *slog.Logger // nil for none
 	maxRequests int64
+	trusted     *auth.Networks
+	addresses   *auth.Addresses
 }
 
 // Prepared is a Policy that can be put into use.
@@ -73,7 +79,7 @@ func (c *Core) Prepare(p Policy) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, fmt.Errorf("gateway routes: %w", err)
 	}
-	made := &policy{routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests)}
+	made := &policy{routes: routes, reader: p.Reader, maxRequests: int64(p.MaxRequests), trusted: p.TrustedProxies, addresses: p.Addresses}
 	if made.reader == nil {
 		made.reader = c.reader
 	}

@@ -21,6 +21,11 @@ func (s *secretReader) Open(context.Context, *object.Ask) (*object.Answer, error
 	return nil, object.ErrBroken
 }
 
+func (s *secretReader) Query(context.Context, object.Query, *object.Wish) (*object.Answer, error) {
+	s.opened.Add(1)
+	return nil, object.ErrBroken
+}
+
 // A policy is one thing: whoever passes its guards reads with its reader. Of two that
 // take turns, one is open and the other is not; nobody reads behind the second's back.
 func TestAPolicyIsOneThing(t *testing.T) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"strings"
 
 	"rookery/auth"
@@ -20,8 +21,10 @@ type Request struct {
 	Target string // the raw request target, never cleaned nor decoded
 	Host   string // the Host header or :authority, with its port if it had one
 	Header Header
-	Remote string // the client's address and port
+	Remote string // address and port of the connection's other end
 	Secure bool   // it came by TLS
+
+	client netip.Addr // whom it is for, as the policy has it; the zero Addr if that is not known
 }
 
 func (r *Request) first(name string) string {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -129,7 +128,7 @@ func listen(ctx context.Context, core *gateway.Core, tokens []string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", core.Handler())
 	mux.HandleFunc("GET /-/usage", usage)
-	server := gateway.NewServer(mux, slog.New(slog.DiscardHandler))
+	server := gateway.NewServer(mux, gateway.ServerOptions{})
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // it closes listeners and connections, and the process ends
 	defer stop()
 	fmt.Println(ln.Addr())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
@@ -81,7 +80,7 @@ func serve(ctx context.Context, o options) (err error) {
 	mux.Handle("/", core.Handler())
 	mux.HandleFunc("POST /-/purge", func(http.ResponseWriter, *http.Request) { purgeOthers(state, o.floors) })
 	mux.HandleFunc("GET /-/usage", usage)
-	server := gateway.NewServer(mux, slog.New(slog.DiscardHandler))
+	server := gateway.NewServer(mux, gateway.ServerOptions{})
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // it closes listeners and connections, and the process ends
 	defer stop()
 	fmt.Println(ln.Addr())

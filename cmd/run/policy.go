@@ -16,12 +16,19 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 	if err != nil {
 		return gateway.Policy{}, fmt.Errorf("jwt: %w", err)
 	}
-	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access}
+	p := gateway.Policy{
+		Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access,
+		TrustedProxies: auth.NewNetworks(cfg.Server.TrustedProxies),
+		Addresses:      auth.NewAddresses(cfg.Server.IPFilter.Allow, cfg.Server.IPFilter.Block),
+	}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
 		guard, err := guardOf(tokens, cfg, b)
 		if err != nil {
 			return gateway.Policy{}, fmt.Errorf("bucket %s: %w", b.Name, err)
+		}
+		if own := auth.NewAddresses(b.IPFilter.Allow, b.IPFilter.Block); own != nil {
+			guard = guard.Behind(own)
 		}
 		p.Routes = append(p.Routes, gateway.Route{
 			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,

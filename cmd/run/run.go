@@ -128,6 +128,9 @@ func Check(ctx context.Context, cfg *config.Config) error {
 	over, end := context.WithCancel(ctx)
 	end()
 	_, err := n.policyOf(over, cfg)
+	if err == nil {
+		_, err = n.serverOptions()
+	}
 	return errors.Join(err, n.openOrigins(ctx), n.Close(ctx))
 }
 
@@ -250,7 +253,11 @@ func (n *Node) servePublic(context.Context) error {
 	if n.core, err = gateway.New(o); err != nil {
 		return err
 	}
-	n.publicServer = gateway.NewServer(n.core.Handler(), n.log)
+	server, err := n.serverOptions()
+	if err != nil {
+		return err
+	}
+	n.publicServer = gateway.NewServer(n.core.Handler(), server)
 	n.serve("clients", n.publicServer, gateway.Listener(n.public))
 	return nil
 }
@@ -268,7 +275,7 @@ func (n *Node) serve(who string, s *http.Server, ln net.Listener) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := gateway.Serve(s, ln); !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("listener failed", "for", who, "err", err)
 		}
 	}()
