@@ -162,7 +162,9 @@ var ofFiles = map[string]bool{
 }
 
 func TestEveryDocumentedMetricIsThere(t *testing.T) {
-	c := newCluster(t, 2, func(cfg *config.Config, _ *run.Options) {
+	withTokens := guardedBeside(t, "{enabled: true, algorithm: RS256, jwks_url: http://127.0.0.1:1/}")
+	c := newCluster(t, 2, func(cfg *config.Config, options *run.Options) {
+		withTokens(cfg, options)
 		closed := cfg.Buckets[0]
 		closed.Name, closed.PathPrefix = "closed", "/closed"
 		closed.Auth = config.BucketAuth{Enabled: true, SigV4: []config.SigV4Key{{AccessKey: "AKIDPROXY", SecretKey: signingSecret}}}
@@ -177,6 +179,7 @@ func TestEveryDocumentedMetricIsThere(t *testing.T) {
 		c.read(owner, o)
 		c.read(others[0], o)
 	}
+	c.forbidden(owner, "/guarded/o")
 	page := c.metrics(owner)
 	families := make(map[string]bool)
 	for name := range page {
