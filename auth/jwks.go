@@ -54,6 +54,15 @@ type keySet struct {
 	at   time.Time
 }
 
+// clone makes a set whose keys end by themselves.
+func (s *keySet) clone() *keySet {
+	made := &keySet{at: s.at}
+	for _, k := range s.keys {
+		made.keys = append(made.keys, &key{id: k.id, value: k.value, algorithms: k.algorithms})
+	}
+	return made
+}
+
 // round is one fetch, for those who wait for it.
 type round struct{ over chan struct{} }
 
@@ -78,7 +87,9 @@ func (f *fetched) follow(former *issuer) {
 		return
 	}
 	if b := former.fetched; b.URL == f.URL && b.Roots.Equal(f.Roots) && slices.Equal(b.algorithms, f.algorithms) {
-		f.set.Store(b.set.Load())
+		if set := b.set.Load(); set != nil {
+			f.set.Store(set.clone())
+		}
 	}
 }
 
