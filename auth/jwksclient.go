@@ -58,7 +58,7 @@ func reachable(_, address string, _ syscall.RawConn) error {
 		return err
 	}
 	if ip := to.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return fmt.Errorf("%s is no address to fetch keys from", ip)
+		return fmt.Errorf("%s is no address to ask", ip)
 	}
 	return nil
 }
