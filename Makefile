@@ -57,6 +57,12 @@ test-real: ## Test against versitygw and MinIO, each as a process of its own
 	@.ci/tools versitygw minio
 	ROOKERY_REAL_ORIGINS='$(CURDIR)/.tools' CGO_ENABLED=0 go test -count=1 -timeout 10m -run Real -v ./origin ./admin
 
+.PHONY: test-clients
+test-clients: build ## Test with aws-cli, boto3, rclone, s3cmd, mc and the Go SDK against versitygw
+	@.ci/tools versitygw mc
+	ROOKERY_CLIENTS='$(CURDIR)/bin/rookery' ROOKERY_CLIENTS_TOOLS='$(CURDIR)/.tools' \
+		CGO_ENABLED=0 go test -count=1 -timeout 10m -parallel 2 -v ./bench/clients
+
 .PHONY: test-cluster
 test-cluster: build ## Kill, stop and cut off nodes under load (root; DURATION=4m, FAULTS='kill -9,stop')
 	ROOKERY_FAULTS='$(CURDIR)/bin/rookery' ROOKERY_FAULTS_DURATION='$(DURATION)' ROOKERY_FAULTS_ONLY='$(FAULTS)' \

@@ -10,6 +10,7 @@
 package admin
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,9 @@ type Options struct {
 	Token string
 	// Buckets names the configured buckets; other names are refused.
 	Buckets []string
+	// Settings gives Token, Buckets and Origins as they are now; nil where they do
+	// not change.
+	Settings func() *Settings
 
 	Health       func() Health
 	Ready        func() Ready
@@ -49,6 +53,8 @@ type Options struct {
 	// LeaseEnd returns when the node's lease ends or has ended, zero if it holds
 	// none; nil is never.
 	LeaseEnd func() time.Time
+	// Reload takes the configuration anew; nil where that is not possible.
+	Reload func(context.Context) (Reloaded, error)
 	// Drain begins to end the node as SIGTERM does, and returns at once; nil where
 	// that is not possible.
 	Drain func()
@@ -62,14 +68,15 @@ type Options struct {
 // concurrent use.
 func New(opts Options) http.Handler {
 	h := &handler{
-		Options: opts, guard: newGuard(opts.Token), buckets: make(map[string]bool, len(opts.Buckets)),
+		Options:  opts,
 		gatherer: newGatherer(opts.Council), met: newEventMeter(opts.Metrics),
 	}
 	if h.Now == nil {
 		h.Now = time.Now
 	}
-	for _, b := range opts.Buckets {
-		h.buckets[b] = true
+	if h.Settings == nil {
+		all := NewSettings(opts.Token, opts.Buckets, opts.Origins)
+		h.Settings = func() *Settings { return all }
 	}
 	h.endpoints = []endpoint{
 		{path: "/health", open: true, serve: h.health},
@@ -86,6 +93,7 @@ func New(opts Options) http.Handler {
 		{path: eventsPath, post: true, basic: true, serve: h.events},
 		{path: "/admin/forget", post: true, serve: h.forget},
 		{path: "/admin/council/new", post: true, serve: h.found},
+		{path: "/admin/reload", post: true, serve: h.reload},
 		{path: "/admin/drain", post: true, serve: h.drain},
 	}
 	return h
@@ -93,8 +101,6 @@ func New(opts Options) http.Handler {
 
 type handler struct {
 	Options
-	guard     guard
-	buckets   map[string]bool
 	endpoints []endpoint
 	gatherer  *gatherer
 	seen      seen

@@ -22,6 +22,8 @@ const (
 	codeCouncilAlive     = "council_alive"
 	codeNoCouncil        = "no_council"
 	codeUnavailable      = "unavailable"
+	codeReloading        = "reload_under_way"
+	codeRefused          = "configuration_refused"
 	codeInternal         = "internal"
 )
 

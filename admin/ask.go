@@ -131,7 +131,7 @@ func (h *handler) scopes(f *purgeForm) ([]purge.Scope, error) {
 		return []purge.Scope{{Kind: purge.All}}, nil
 	case f.bucket == nil:
 		return nil, errors.New("no bucket given")
-	case !h.buckets[*f.bucket]:
+	case !h.Settings().buckets[*f.bucket]:
 		return nil, fmt.Errorf("no bucket %q is configured on this node", *f.bucket)
 	}
 	return f.within(*f.bucket)

@@ -13,6 +13,8 @@ type Cluster struct {
 	// Fingerprint is this node's ring scheme. Nodes whose schemes differ do not
 	// read from each other.
 	Fingerprint string `json:"fingerprint"`
+	// Generation counts the configurations that this node has had.
+	Generation uint64 `json:"generation,omitempty"`
 	// Council and Lease are filled in from Options.Council and Options.LeaseEnd.
 	Council CouncilView `json:"council"`
 	Lease   Lease       `json:"lease"`
@@ -46,7 +48,7 @@ func (h *handler) cluster(w http.ResponseWriter, _ *http.Request) {
 
 func (h *handler) ring(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
-	key, offset := q.key(h.buckets), q.offset()
+	key, offset := q.key(h.Settings().buckets), q.offset()
 	if q.err != nil {
 		writeError(w, http.StatusBadRequest, codeBadRequest, q.err.Error())
 		return

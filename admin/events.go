@@ -104,9 +104,10 @@ func (h *handler) sort(records []json.RawMessage) batch {
 	var b batch
 	here := make(map[eventMark]bool, len(records))
 	covered := make(map[purge.Scope]bool, len(records))
+	origins := h.Settings().origins
 	for i, raw := range records {
 		e, err := parseEvent(raw)
-		routes := h.Origins[e.bucket]
+		routes := origins[e.bucket]
 		switch {
 		case err != nil:
 			h.met.malformed.Inc()

@@ -63,7 +63,7 @@ type ExtentOwner struct {
 
 func (h *handler) info(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
-	key := q.key(h.buckets)
+	key := q.key(h.Settings().buckets)
 	if q.err != nil {
 		writeError(w, http.StatusBadRequest, codeBadRequest, q.err.Error())
 		return

@@ -136,7 +136,7 @@ func TestUnknownPaths(t *testing.T) {
 	paths := []string{
 		"/", "/healthz", "/health/", "//health", "/admin", "/admin/", "/admin/cluster/", "/admin//cluster", "/x/../health",
 		"/admin/cache/stats/", "/admin/cache/stats/public/x", "/admin/cache/purge/", "/admin/cache/purges", "/admin/cache/purges/",
-		"/admin/cache/prewarm", "/admin/forget/", "/admin/council", "/admin/reload", "/admin/savings", "/admin/events",
+		"/admin/cache/prewarm", "/admin/forget/", "/admin/council", "/admin/savings", "/admin/events",
 	}
 	for _, path := range paths {
 		for _, method := range []string{"GET", "POST"} {

@@ -85,7 +85,7 @@ func (h *handler) stats(w http.ResponseWriter, _ *http.Request) {
 
 func (h *handler) bucketStats(w http.ResponseWriter, r *http.Request) {
 	bucket := strings.TrimPrefix(r.URL.Path, "/admin/cache/stats/")
-	if !h.buckets[bucket] {
+	if !h.Settings().buckets[bucket] {
 		writeError(w, http.StatusNotFound, codeNotFound, "no such bucket is configured on this node: "+bucket)
 		return
 	}

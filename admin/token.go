@@ -26,7 +26,8 @@ func (g *guard) allows(token string) bool {
 // admit answers the request itself, and returns false, unless it carries the
 // admin token.
 func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) bool {
-	if !h.guard.configured {
+	guard := h.Settings().guard
+	if !guard.configured {
 		writeError(w, http.StatusForbidden, codeNotConfigured,
 			"the admin API is closed: no token is configured; set admin.token in the node's configuration and send it as \"Authorization: Bearer <token>\"")
 		return false
@@ -40,7 +41,7 @@ func (h *handler) admit(e *endpoint, w http.ResponseWriter, r *http.Request) boo
 		writeError(w, http.StatusUnauthorized, codeUnauthorized, "send the admin token as \"Authorization: Bearer <token>\"")
 		return false
 	}
-	if !h.guard.allows(token) {
+	if !guard.allows(token) {
 		h.Log.Warn("admin token refused", "path", r.URL.Path, "remote", r.RemoteAddr)
 		e.challenge(w, `, error="invalid_token"`)
 		writeError(w, http.StatusUnauthorized, codeUnauthorized, "this is not the node's admin token")

@@ -39,6 +39,7 @@ func readBucket(s *section, b *Bucket) {
 	readPrefix(s, b)
 	readS3(s.section("s3"), &b.S3)
 	readBucketCache(s.section("cache"), b)
+	readCORS(s, b)
 	readOldBucket(s)
 }
 
@@ -84,6 +85,7 @@ func checkPrefix(prefix string) (problem string) {
 }
 
 func readBucketCache(s *section, b *Bucket) {
+	s.named("identity", &b.Identity)
 	readFreshness(s.section("freshness"), &b.Freshness)
 	s.boolean("stale_without_lease", &b.StaleWithoutLease)
 	s.boolean("client_cache_control", &b.ClientCacheControl)

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"log/slog"
 	"net"
 	"slices"
@@ -21,6 +23,7 @@ type Config struct {
 	Buckets []Bucket // at least one, in the file's order
 	Log     Log
 	Prices  Prices
+	Reload  Reload
 	JWT     JWT
 }
 
@@ -95,7 +98,11 @@ type Bucket struct {
 	TagHeaders []string
 	// ClientCacheControl: what a client's Cache-Control asks for is done.
 	ClientCacheControl bool
-	Auth               BucketAuth
+	// Identity is the name under which what is cached of the bucket is kept apart from
+	// what another S3 bucket would give: see Place. "" is where S3 is.
+	Identity string
+	CORS     []CORSRule
+	Auth     BucketAuth
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,
@@ -113,6 +120,18 @@ func (c *Config) ByS3Bucket() map[string][]string {
 		}
 	}
 	return all
+}
+
+// Place tells what the bucket's objects are known by to all nodes: buckets of one Place
+// have the same. It changes with the S3 bucket that the first replica names, and so does
+// not find what was stored of another.
+func (b *Bucket) Place() uint64 {
+	identity := "identity\x00" + b.Identity
+	if b.Identity == "" {
+		identity = "place\x00" + b.S3.Endpoint + "\x00" + b.S3.Bucket
+	}
+	sum := sha256.Sum256([]byte(identity))
+	return binary.BigEndian.Uint64(sum[:]) | 1 // never 0, which is no place
 }
 
 // S3 is a bucket's origin.
@@ -200,6 +219,7 @@ func defaults() *Config {
 			},
 		},
 		Log:    Log{Level: slog.LevelInfo, Access: true},
+		Reload: Reload{Watch: true},
 		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
 	}
 }

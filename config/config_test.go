@@ -71,6 +71,7 @@ func TestDefaults(t *testing.T) {
 		}},
 		Log:    Log{Level: slog.LevelInfo, Access: true},
 		Prices: Prices{GetPer1000: 0.0004, EgressPerGB: 0.09, CrossZonePerGB: 0.02},
+		Reload: Reload{Watch: true},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -101,6 +102,7 @@ cache:
   disk: 50GB
   finish_abandoned: 0
   freshness: {default: 10m, stale_while_revalidate: 0s, stale_if_error: 1h, negative: 1s}
+reload: {watch: false}
 log: {level: debug, format: json, access: false}
 buckets:
   - name: products
@@ -125,8 +127,12 @@ buckets:
     cache:
       freshness: {default: 30s, ignore_origin: true, negative_403: 3s, override: {fresh: 0s, stale_if_error: 1m}, max: {fresh: 24h, stale_while_revalidate: 2m}}
       client_cache_control: true
+      identity: products-1
       stale_without_lease: true
       tag_header: [x-amz-meta-tags, EDGE-TAG]
+    cors:
+      - {allowed_origins: ["https://*.example.com", "null"], allowed_methods: [GET, HEAD], allowed_headers: ["x-amz-*"], expose_headers: [ETag], max_age: 10m}
+      - {allowed_origins: "*", allowed_methods: GET}
   - name: rest
     path_prefix: /
     s3: {bucket: other, anonymous: true}
@@ -162,7 +168,14 @@ func TestEveryKeyArrives(t *testing.T) {
 		Buckets: []Bucket{
 			{
 				Name: "products", PathPrefix: "/shop/products", Freshness: own, ClientCacheControl: true,
-				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"},
+				StaleWithoutLease: true, TagHeaders: []string{"X-Amz-Meta-Tags", "Edge-Tag"}, Identity: "products-1",
+				CORS: []CORSRule{
+					{
+						AllowedOrigins: []string{"https://*.example.com", "null"}, AllowedMethods: []string{"GET", "HEAD"},
+						AllowedHeaders: []string{"x-amz-*"}, ExposeHeaders: []string{"ETag"}, MaxAge: 10 * time.Minute,
+					},
+					{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"GET"}},
+				},
 				S3: S3{
 					Place: Place{
 						Bucket: "acme-products", Region: "eu-central-1", Endpoint: "https://minio.example.test:9000",

@@ -82,7 +82,7 @@ func knownKeys(t *testing.T) map[string]bool {
 // emptyLists has one element in each list of sections.
 const emptyLists = `
 jwt: {enabled: true, keys: [{}], issuers: [{keys: [{}]}], token_sources: [{}], claims: [{}], admin_claims: [{}]}
-buckets: [{s3: {replicas: [{}]}, auth: {jwt: {claims: [{}]}}}]
+buckets: [{s3: {replicas: [{}]}, cors: [{}], auth: {jwt: {claims: [{}]}}}]
 `
 
 func hasChild(keys map[string]bool, section string) bool {
@@ -223,6 +223,8 @@ func inner(section map[string]any, name string) map[string]any {
 	section[name] = child
 	if isList {
 		switch name {
+		case "cors":
+			child["allowed_origins"], child["allowed_methods"] = "*", "GET"
 		case "replicas":
 			child["name"], child["bucket"] = "r", "rb"
 		case "token_sources":

@@ -40,6 +40,7 @@ func (c *Config) Effective() []byte {
 			{Key: "freshness", Value: effectiveFreshness(&c.Cache.Freshness)},
 		}},
 		{Key: "log", Value: c.Log.effective()},
+		{Key: "reload", Value: c.Reload.effective()},
 		{Key: "prices", Value: yaml.MapSlice{
 			{Key: "get_per_1000", Value: c.Prices.GetPer1000},
 			{Key: "egress_per_gb", Value: c.Prices.EgressPerGB},
@@ -129,12 +130,15 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 			{Key: "path_prefix", Value: escape(b.PathPrefix)},
 			{Key: "s3", Value: b.S3.effective()},
 			{Key: "auth", Value: b.Auth.effective()},
-			{Key: "cache", Value: yaml.MapSlice{
+			{Key: "cache", Value: append(compact(yaml.MapSlice{{Key: "identity", Value: b.Identity}}), yaml.MapSlice{
 				{Key: "freshness", Value: effectiveFreshness(&b.Freshness)},
 				{Key: "stale_without_lease", Value: b.StaleWithoutLease},
 				{Key: "tag_header", Value: escapeAll(b.TagHeaders)},
 				{Key: "client_cache_control", Value: b.ClientCacheControl},
-			}},
+			}...)},
+		}
+		if len(b.CORS) > 0 {
+			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
 		}
 	}
 	return all

@@ -96,6 +96,8 @@ log:
   level: info
   format: text
   access: true
+reload:
+  watch: true
 prices:
   get_per_1000: 0.0004
   egress_per_gb: 0.09

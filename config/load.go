@@ -60,6 +60,7 @@ func readConfig(root *section) *Config {
 	readAdmin(admin, &c.Admin)
 	readLog(root.section("log"), &c.Log)
 	readPrices(root.section("prices"), &c.Prices)
+	readReload(root.section("reload"), &c.Reload)
 	readCache(root.section("cache"), node, c)
 	readBounds(server, c)
 	readCluster(cluster, c)

@@ -21,8 +21,8 @@ func (c *Core) finish(ctx context.Context, a *Answer, sent int64, err error) {
 	if a.probe {
 		level = slog.LevelDebug // a load balancer asks every second
 	}
-	if c.accessLog != nil && c.accessLog.Enabled(ctx, level) {
-		c.accessLog.LogAttrs(ctx, level, "request", a.line(sent, took)...)
+	if a.accessLog != nil && a.accessLog.Enabled(ctx, level) {
+		a.accessLog.LogAttrs(ctx, level, "request", a.line(sent, took)...)
 	}
 }
 

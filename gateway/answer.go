@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -18,9 +19,10 @@ type Answer struct {
 	// for a HEAD, would be one; names may repeat.
 	Header []object.Field
 
-	core    *Core
-	bucket  *bucketMeter
-	started time.Time
+	core      *Core
+	accessLog *slog.Logger // nil for none
+	bucket    *bucketMeter
+	started   time.Time
 	// answered is when the node had answered, first bytes and all; zero if it was
 	// not asked.
 	answered time.Time
@@ -35,6 +37,8 @@ type Answer struct {
 	shed        bool // too many are under way
 	probe       bool // of a load balancer, on /health or /ready
 	overrides   []object.Field
+	cors        []object.Field // what pages of other origins may do with it
+	checksums   bool           // the client has asked for them
 	found       *object.Answer // what the node gave; nil if nothing
 	cached      bool           // the fields below come from the node
 	source      object.Source

@@ -93,8 +93,9 @@ func TestBundleReadFrom(t *testing.T) {
 
 // spy is a Reader that looks at the connection it answers on.
 type spy struct {
-	t    *testing.T
-	held []bool // while each body was whole, but not yet on its way
+	Reader // nobody lists
+	t      *testing.T
+	held   []bool // while each body was whole, but not yet on its way
 }
 
 func (s *spy) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {

@@ -13,11 +13,14 @@ import (
 	"rookery/object"
 )
 
-// Reader is what the gateway needs of its node. Open is safe for concurrent use;
-// its errors are those of the object package. The gateway closes the Body of
+// Reader is what the gateway needs of its node. It is safe for concurrent use; its
+// errors are those of the object package. The gateway closes the Body of
 // every Answer that it gets.
 type Reader interface {
 	Open(ctx context.Context, ask *object.Ask) (*object.Answer, error)
+	// Query gives a document of S3's in place of an object: what is not set of the
+	// answer's Info an object alone has. wish may be nil.
+	Query(ctx context.Context, q object.Query, wish *object.Wish) (*object.Answer, error)
 }
 
 // Options are the parts of a Core. Reader is needed; every other may be nil.
@@ -97,7 +100,7 @@ func randomID() string {
 // exactly once. ctx is the client's: it ends when the client has gone.
 func (c *Core) Serve(ctx context.Context, r *Request) *Answer {
 	under, p := c.meter.inFlight.Add(1), c.policy.Load()
-	a := &Answer{core: c, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
+	a := &Answer{core: c, accessLog: p.accessLog, shed: p.maxRequests > 0 && under > p.maxRequests, bucket: c.meter.unrouted, started: c.now(), method: r.Method, remote: r.Remote, agent: r.first("User-Agent")}
 	a.requestID = r.first("X-Request-Id")
 	if !saneID(a.requestID) {
 		a.requestID = c.newRequestID()
@@ -115,7 +118,8 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err == nil {
 		a.resource = t.path
 	}
-	if r.Method != "GET" && r.Method != "HEAD" {
+	preflight := r.Method == "OPTIONS" && r.first("Origin") != ""
+	if r.Method != "GET" && r.Method != "HEAD" && !preflight {
 		return methodNotAllowed
 	}
 	if err != nil {
@@ -131,24 +135,40 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 		}
 		bucket, name = p.routes.byPath(t.path)
 	}
-	if bucket == nil {
+	switch {
+	case bucket != nil:
+		a.bucket = bucket.bucketMeter
+	case virtual || t.path != "/":
 		return noSuchBucket
 	}
-	a.bucket = bucket.bucketMeter
 	if a.shed {
 		c.meter.shed.Inc()
 		return fmt.Errorf("%d requests are under way: %w", p.maxRequests, object.ErrBusy)
 	}
-	who, err := c.authorize(ctx, r, bucket, name)
-	if err != nil {
-		return err
+	switch {
+	case preflight:
+		return a.preflight(r, bucket)
+	case bucket == nil:
+		return c.answerService(ctx, p, r, t.query, a)
 	}
-	q, err := parseQuestion(r, bucket, who, name, t.query)
+	a.cors = bucket.corsFields(r)
+	w := understand(r.Method, bucket, name, t.query)
+	w.reader = p.reader
+	who, err := c.authorize(ctx, r, bucket, &w)
+	switch {
+	case err != nil:
+		return err
+	case w.err != nil:
+		return w.err
+	case w.operation != readObject:
+		return c.answerBucket(ctx, r, bucket, &w, a)
+	}
+	q, err := parseQuestion(r, bucket, who, name, &w.parameters)
 	if err != nil {
 		return err
 	}
 	a.key, a.rangeHeader = q.key, q.rangeHeader
-	q.requestID = a.requestID
+	q.requestID, q.reader = a.requestID, p.reader
 	read := c.read
 	if q.key.Part != 0 {
 		read = c.readPart
@@ -158,7 +178,7 @@ func (c *Core) answer(ctx context.Context, p *policy, r *Request, a *Answer) err
 	if err != nil {
 		return err
 	}
-	a.overrides = q.overrides
+	a.overrides, a.checksums = q.overrides, q.checksums
 	return a.fill(found, v)
 }
 

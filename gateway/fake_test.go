@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,10 +30,13 @@ var (
 
 // fakeNode is a Reader over described objects. It keeps every Ask.
 type fakeNode struct {
-	mu   sync.Mutex
-	held map[object.Key]*heldObject
-	asks []object.Ask
-	open int // bodies not yet closed
+	mu      sync.Mutex
+	held    map[object.Key]*heldObject
+	asks    []object.Ask
+	queries []object.Query
+	// query is what Query answers with; nil is a 404.
+	query func(q object.Query, wish *object.Wish) (string, error)
+	open  int // bodies not yet closed
 
 	// before runs ahead of every Open, with its number from 1 on.
 	before func(n int, ask *object.Ask)
@@ -113,6 +117,25 @@ func (f *fakeNode) Open(ctx context.Context, ask *object.Ask) (*object.Answer, e
 		answer.Body = writingBody{body, self}
 	}
 	return &answer, nil
+}
+
+func (f *fakeNode) Query(_ context.Context, q object.Query, wish *object.Wish) (*object.Answer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queries = append(f.queries, q)
+	if f.query == nil {
+		return nil, &object.OriginError{Status: 404, Code: "NoSuchKey"}
+	}
+	text, err := f.query(q, wish)
+	if err != nil {
+		return nil, err
+	}
+	f.open++
+	return &object.Answer{
+		Info:   object.Info{Header: []object.Field{{Name: "X-Amz-Version-Id", Value: "v1"}}, Validated: validated},
+		Source: object.SourceOrigin, Outcome: object.Bypass,
+		Length: int64(len(text)), Body: &fakeBody{Reader: strings.NewReader(text), node: f},
+	}, nil
 }
 
 // fakeBody counts itself closed, each time.

@@ -39,8 +39,8 @@ func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
 	typed := false
 	for _, f := range info.Header {
 		typed = typed || f.Name == "Content-Type"
-		if passes(f.Name, v.status) {
-			fields = append(fields, f)
+		if passes(f.Name, v.status) && (a.checksums || !isChecksum(f.Name)) {
+			fields = append(fields, object.Field{Name: wireName(f.Name), Value: f.Value})
 		}
 	}
 	if v.hasBody() {
@@ -83,16 +83,14 @@ func (a *Answer) objectFields(found *object.Answer, v verdict) []object.Field {
 
 // passes reports whether an origin's field goes into an answer of that status.
 func passes(name string, status int) bool {
-	switch name {
-	case "Accept-Ranges", "Age", "Cache-Status", "Connection", "Content-Length", "Content-Range", "Date", "Etag",
-		"Last-Modified", "Transfer-Encoding", "X-Amz-Request-Id", "X-Cache", "X-Request-Id":
-		return false // the gateway's own, or the connection's
+	if !isObjects(name) {
+		return false
 	}
 	switch status {
 	case http.StatusPartialContent:
 		// A checksum covers the whole object; a client would check it against
 		// the part.
-		return !strings.HasPrefix(name, "X-Amz-Checksum-")
+		return !isChecksum(name)
 	case http.StatusNotModified: // RFC 9110 §15.4.5
 		switch name {
 		case "Cache-Control", "Content-Location", "Expires", "Vary", "X-Amz-Version-Id":
@@ -101,6 +99,40 @@ func passes(name string, status int) bool {
 		return false
 	}
 	return true
+}
+
+// isObjects reports whether a field speaks of the object, so that it may go from S3 to
+// clients: what S3 documents for GetObject (S3 API reference) and what HTTP has for a
+// representation and for caches. All others are dropped, whoever sent them, for they
+// would speak of the gateway, of its connection or to the browser.
+func isObjects(name string) bool {
+	switch name {
+	case "Cache-Control", "Cdn-Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location",
+		"Content-Type", "Expires", "Vary",
+		"X-Amz-Archive-Status", "X-Amz-Delete-Marker", "X-Amz-Expiration", "X-Amz-Missing-Meta", "X-Amz-Mp-Parts-Count",
+		"X-Amz-Replication-Status", "X-Amz-Restore", "X-Amz-Storage-Class", "X-Amz-Tagging-Count", "X-Amz-Version-Id",
+		"X-Amz-Website-Redirect-Location":
+		return true
+	}
+	for _, family := range [...]string{"X-Amz-Meta-", "X-Amz-Checksum-", "X-Amz-Object-Lock-", "X-Amz-Server-Side-Encryption"} {
+		if strings.HasPrefix(name, family) {
+			return true
+		}
+	}
+	return false
+}
+
+// isChecksum: S3 tells checksums to those alone who ask for them (S3 API reference,
+// "GetObject", x-amz-checksum-mode).
+func isChecksum(name string) bool { return strings.HasPrefix(name, "X-Amz-Checksum-") }
+
+// wireName is a field's name as S3 writes it. SDKs take the case of x-amz-meta-* as it
+// comes for that of the metadata's key.
+func wireName(name string) string {
+	if strings.HasPrefix(name, "X-Amz-") {
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 func (t *fieldText) contentRange(from, to, size int64) {
@@ -142,5 +174,6 @@ func (a *Answer) plainFields() []object.Field {
 }
 
 func (a *Answer) appendIDs(fields []object.Field) []object.Field {
+	fields = append(fields, a.cors...)
 	return append(fields, object.Field{Name: "X-Request-ID", Value: a.requestID}, object.Field{Name: "x-amz-request-id", Value: a.requestID})
 }

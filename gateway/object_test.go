@@ -25,7 +25,7 @@ func TestGetGivesBackEveryHeader(t *testing.T) {
 		{Name: "X-Amz-Request-Id", Value: "the origin's"},
 		{Name: "Age", Value: "7777"},
 	}
-	got := f.do("GET", "/public/a/b.txt", "X-Request-ID", "me-1.2_3")
+	got := f.do("GET", "/public/a/b.txt", "X-Request-ID", "me-1.2_3", "x-amz-checksum-mode", "ENABLED")
 	want := http.Header{
 		"Content-Type": {"text/html"}, "Content-Encoding": {"gzip"}, "Cache-Control": {"max-age=60"},
 		"Content-Disposition": {`attachment; filename="x"`}, "X-Amz-Meta-Colour": {"blue"}, "X-Amz-Version-Id": {"7"},
@@ -76,9 +76,9 @@ func TestRanges(t *testing.T) {
 		{"/public/empty", "bytes=-5", 416, 0, 0, "bytes */0"},
 	}
 	for _, c := range cases {
-		var header []string
+		header := []string{"x-amz-checksum-mode", "enabled"}
 		if c.header != "" {
-			header = []string{"Range", c.header}
+			header = append(header, "Range", c.header)
 		}
 		got := f.do("GET", c.target, header...)
 		if got.status != c.status || got.header.Get("Content-Range") != c.contentRange {
@@ -114,6 +114,24 @@ func sameHeaders(t *testing.T, get, head http.Header) {
 	}
 	if !maps.EqualFunc(get, head, func(a, b []string) bool { return strings.Join(a, "|") == strings.Join(b, "|") }) {
 		t.Errorf("HEAD's headers differ from GET's:\n%v\n%v", head, get)
+	}
+}
+
+// boto3 and others take the case of x-amz-meta-* on the wire for that of the metadata's
+// key, and whoever has not asked for checksums must not be made to verify them.
+func TestNamesAsS3WritesThem(t *testing.T) {
+	f := newFront(t, nil)
+	h := f.node.hold(key("o"), "v1", 5)
+	h.answer.Info.Header = append(h.answer.Info.Header, object.Field{Name: "X-Amz-Meta-Colour", Value: "blue"},
+		object.Field{Name: "X-Amz-Checksum-Type", Value: "FULL_OBJECT"}, object.Field{Name: "X-Amz-Checksum-Crc32", Value: "AAAAAA=="})
+	for _, mode := range []string{"", "x-amz-checksum-mode: ENABLED\r\n", "x-amz-checksum-mode: no\r\n"} {
+		got := f.raw("GET /public/o HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + mode + "\r\n")
+		if !strings.Contains(got, "\r\nx-amz-meta-colour: blue\r\n") || !strings.Contains(got, "\r\nx-amz-request-id: ") {
+			t.Errorf("names in another case: %q", got)
+		}
+		if has := strings.Contains(got, "\r\nx-amz-checksum-crc32: AAAAAA==\r\nx-amz-checksum-type: FULL_OBJECT\r\n"); has != strings.Contains(mode, "ENABLED") {
+			t.Errorf("%q: %q", mode, got)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (c *Core) readPart(ctx context.Context, q *question) (*object.Answer, verdi
 	for range maxOpens {
 		ask := q.ask(true, object.Range{})
 		ask.Suspect = suspectPart
-		part, err := c.reader.Open(ctx, ask)
+		part, err := q.reader.Open(ctx, ask)
 		if err != nil {
 			return nil, verdict{}, err
 		}
@@ -36,7 +36,7 @@ func (c *Core) readPart(ctx context.Context, q *question) (*object.Answer, verdi
 		}
 		ask = q.ask(false, v.rng)
 		ask.Key.Part, ask.Suspect = 0, suspectWhole
-		found, err := c.reader.Open(ctx, ask)
+		found, err := q.reader.Open(ctx, ask)
 		if err != nil {
 			return nil, verdict{}, err
 		}

@@ -35,8 +35,18 @@ var (
 	noSuchBucket      = &problem{status: 404, code: "NoSuchBucket", message: "The specified bucket does not exist."}
 	methodNotAllowed  = &problem{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", fields: []object.Field{{Name: "Allow", Value: "GET, HEAD"}}}
 	preconditionFails = &problem{status: 412, code: "PreconditionFailed", message: "At least one of the pre-conditions you specified did not hold."}
-	invalidRange      = &problem{status: 416, code: "InvalidRange", message: "The requested range is not satisfiable."}
+	invalidRange      = &problem{status: 416, code: "InvalidRange", message: "The requested range is not satisfiable"}
 	notImplemented    = &problem{status: 501, code: "NotImplemented", message: "The request implies functionality that is not implemented."}
+	getOnly           = &problem{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", fields: []object.Field{{Name: "Allow", Value: "GET"}}}
+	twoResources      = &problem{status: 400, code: "InvalidRequest", message: "Conflicting query string parameters."}
+	repeatedParameter = &problem{status: 400, code: "InvalidArgument", message: "A query string parameter is given twice."}
+	invalidListType   = &problem{status: 400, code: "InvalidArgument", message: "Invalid List Type: list-type must be 2."}
+	invalidToken      = &problem{status: 400, code: "InvalidArgument", message: "The continuation token provided is incorrect."}
+	invalidMaxKeys    = &problem{status: 400, code: "InvalidArgument", message: "Argument max-keys must be an integer between 0 and 2147483647."}
+	invalidEncoding   = &problem{status: 400, code: "InvalidArgument", message: "Invalid Encoding Method specified in Request."}
+	invalidAttributes = &problem{status: 400, code: "InvalidArgument", message: "Invalid attribute name specified."}
+	noAttributes      = &problem{status: 400, code: "InvalidRequest", message: "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty."}
+	invalidMaxParts   = &problem{status: 400, code: "InvalidArgument", message: "x-amz-max-parts and x-amz-part-number-marker must be integers between 0 and 2147483647."}
 	internalError     = &problem{status: 500, code: "InternalError", message: "We encountered an internal error. Please try again."}
 	clientGone        = &problem{status: statusClientGone, code: "RequestCanceled", message: "The client has gone."}
 )

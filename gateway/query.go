@@ -12,12 +12,15 @@ type parameters struct {
 	version   string         // versionId; "" for none
 	part      int            // partNumber; 0 for none
 	overrides []object.Field // response-*, by the field that each stands for
+	resource  string         // the sub-resource: "acl", "tagging"; "" for none
+	list      listParameters
 }
 
 // parseQuery reads the parameters that are part of a key, versionId and partNumber,
-// and those that change the answer's header, and refuses what would ask for something
-// else than the object's bytes. All others are dropped, as S3 drops what it does not
-// know; so are the X-Amz-* of a presigned URL, which an open bucket does not need.
+// those that change the answer's header, those of a list, and which sub-resource is
+// asked for. All others are dropped, as S3 drops what it does not know; so are the
+// X-Amz-* of a presigned URL, which an open bucket does not need. With an error what was
+// read before it is right.
 func parseQuery(query string) (p parameters, err error) {
 	for query != "" && err == nil {
 		var pair string
@@ -42,14 +45,16 @@ func parseQuery(query string) (p parameters, err error) {
 			}
 		case field != "":
 			err = p.override(field, rawValue)
+		case isResource(name):
+			if p.resource != "" {
+				err = twoResources
+			}
+			p.resource = name
 		default:
-			err = refusedParameter(name)
+			p.list.read(name, rawValue)
 		}
 	}
-	if err != nil {
-		return parameters{}, err
-	}
-	return p, nil
+	return p, err
 }
 
 // decodedValue is "", which no parameter may be, for a value that is not encoded well.
@@ -114,18 +119,18 @@ func validVersionID(s string) bool {
 	return true
 }
 
-// refusedParameter returns the error for a parameter that makes a GET another
-// operation than GetObject (the sub-resources of the S3 API reference); else nil.
-func refusedParameter(name string) error {
+// isResource reports whether a parameter makes a GET another operation than GetObject
+// or a list (the sub-resources of the S3 API reference).
+func isResource(name string) bool {
 	switch name {
 	case "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption",
-		"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location",
+		"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location",
 		"logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
 		"object-lock", "ownershipControls", "policy", "policyStatus",
 		"publicAccessBlock", "renameObject", "replication", "requestPayment", "restore",
 		"retention", "select", "session", "tagging", "torrent", "uploadId", "uploads",
 		"versioning", "versions", "website":
-		return notImplemented
+		return true
 	}
-	return nil
+	return false
 }

@@ -52,7 +52,7 @@ func (c *Core) read(ctx context.Context, q *question) (*object.Answer, verdict, 
 	for opens := 1; ; opens++ {
 		rng := q.rng
 		if look {
-			head, err := c.reader.Open(ctx, q.ask(true, object.Range{}))
+			head, err := q.reader.Open(ctx, q.ask(true, object.Range{}))
 			if err != nil {
 				return nil, verdict{}, err
 			}
@@ -67,7 +67,7 @@ func (c *Core) read(ctx context.Context, q *question) (*object.Answer, verdict, 
 		if last {
 			rng = object.Range{} // the whole body is a right answer to any range (RFC 9110 §14.2)
 		}
-		found, err := c.reader.Open(ctx, q.ask(false, rng))
+		found, err := q.reader.Open(ctx, q.ask(false, rng))
 		switch {
 		case err == nil:
 		case errors.Is(err, object.ErrUnsatisfiableRange) && !last:

@@ -50,24 +50,21 @@ type question struct {
 	conditions  conditions
 	wish        *object.Wish   // nil where the bucket does not let clients ask
 	overrides   []object.Field // of the answer's header
+	checksums   bool           // those of the whole object are asked for
 	requestID   string
+	reader      Reader
 }
 
-func parseQuestion(r *Request, bucket *route, who *auth.Identity, name, query string) (question, error) {
-	p, err := parseQuery(query)
+func parseQuestion(r *Request, bucket *route, who *auth.Identity, name string, p *parameters) (q question, err error) {
 	switch {
-	case err != nil:
-		return question{}, err
-	case name == "":
-		return question{}, notImplemented // lists
 	case len(name) > object.MaxNameBytes:
 		return question{}, keyTooLong
 	case p.overrides != nil && who.Anonymous():
 		return question{}, anonymousOverride
 	}
-	q := question{
+	q = question{
 		key:      object.Key{Bucket: bucket.bucket, Name: name, Version: p.version, Part: p.part},
-		headOnly: r.Method == "HEAD", overrides: p.overrides,
+		headOnly: r.Method == "HEAD", overrides: p.overrides, checksums: strings.EqualFold(r.first("X-Amz-Checksum-Mode"), "ENABLED"),
 	}
 	if bucket.ClientCacheControl {
 		q.wish = wishOf(r)

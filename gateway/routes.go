@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -12,6 +13,7 @@ import (
 type route struct {
 	Route
 	*bucketMeter
+	cors []corsRule
 }
 
 // routes finds the bucket of a request. Immutable once made.
@@ -19,7 +21,8 @@ type routes struct {
 	// byPrefix holds path prefixes without their last slash, path-style names
 	// among them; the root is "".
 	byPrefix map[string]*route
-	depth    int // the most slashes in any prefix
+	all      []*route // sorted by name
+	depth    int      // the most slashes in any prefix
 	byHost   map[string]*route
 	suffix   string // ".s3.example.test" in lower case; "" without virtual hosts
 }
@@ -32,10 +35,11 @@ func newRoutes(list []Route, domain string, set *metrics.Set) (*routes, error) {
 		t.suffix = "." + strings.ToLower(strings.Trim(domain, "."))
 	}
 	for _, r := range list {
-		if err := t.add(&route{r, newBucketMeter(set, r.Bucket)}); err != nil {
+		if err := t.add(&route{r, newBucketMeter(set, r.Bucket), newCORS(r.CORS)}); err != nil {
 			return nil, fmt.Errorf("bucket %q: %w", r.Bucket, err)
 		}
 	}
+	slices.SortFunc(t.all, func(a, b *route) int { return strings.Compare(a.bucket, b.bucket) })
 	return t, nil
 }
 
@@ -62,6 +66,7 @@ func (t *routes) add(r *route) error {
 		return fmt.Errorf("the host %q already selects bucket %q", host+t.suffix, other.bucket)
 	}
 	t.byHost[host] = r
+	t.all = append(t.all, r)
 	return nil
 }
 

@@ -55,8 +55,8 @@ var oddTargets = []struct{ line, host, status, name string }{
 	{"GET /health", "public.s3.test", "404", "NoSuchKey"}, // a key there, the probe elsewhere
 	{"GET /public/%ff", "h", "400", "InvalidURI"},
 	{"GET /public/%zz", "h", "400", ""}, // net/http's own refusal
-	{"GET /public", "h", "501", "NotImplemented"},
-	{"GET /public/?list-type=2", "h", "501", "NotImplemented"},
+	{"GET /public?versions", "h", "501", "NotImplemented"},
+	{"GET /public/a?list-type=2", "h", "404", "NoSuchKey"},
 	{"GET /public/a?acl", "h", "501", "NotImplemented"},
 	{"GET /public/a?versionId=", "h", "400", "InvalidArgument"},
 	{"GET /public/a?response-expires=0", "h", "400", "InvalidRequest"},

@@ -52,17 +52,17 @@ func (s *sequences) next(at versionKey, from, to int64) int64 {
 	return min(maxAheadBytes, length<<min(reads-2, 10))
 }
 
-// readAhead fetches what a reader of [from, to) of one version will likely want
+// readAhead fetches what the reader of a part of one version will likely want
 // next and this node does not have, to the end of the extent at most: the next one
 // is another node's.
-func (n *Node) readAhead(key object.Key, pin object.Pin, floor object.Note, from, to int64) {
+func (n *Node) readAhead(b *localBody) {
+	pin, from, to := b.pin, b.pos, b.end
 	if to == pin.Size || !pin.Strong() || pin.Size <= object.ChunkBytes {
 		return
 	}
-	at := versionKey{key.Hash(), pin.Version}
-	if ahead := n.sequences.next(at, from, to); ahead > 0 {
+	if ahead := n.sequences.next(b.at, from, to); ahead > 0 {
 		end := object.Chunks(min(to+ahead, object.ExtentEnd(to-1, pin.Size)))
-		n.flights.ahead(want{key: key, pin: pin, floor: floor, from: object.Chunks(to), to: end})
+		n.flights.ahead(want{of: b.of, key: b.key, pin: pin, floor: b.floor, from: object.Chunks(to), to: end})
 	}
 }
 
@@ -98,7 +98,7 @@ func (f *flights) ahead(w want) {
 	if f.aheads == maxAheads || f.passed(at, w.floor, w.from) || f.brings(at, w.floor, w.from) != nil {
 		return // enough is read ahead, or another reader was quicker
 	}
-	r := &run{at: at, key: w.key, pin: w.pin, floor: w.floor, from: w.from, next: w.from, end: f.before(at, w.floor, w.from, end), ahead: true}
+	r := &run{at: at, of: w.of, key: w.key, pin: w.pin, floor: w.floor, from: w.from, next: w.from, end: f.before(at, w.floor, w.from, end), ahead: true}
 	if _, err := f.start(r); err == nil {
 		f.aheads++
 	}

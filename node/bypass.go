@@ -12,7 +12,7 @@ import (
 // GET that told so, for the reader that caused it; a GET of its own for others.
 func (n *Node) openBypass(ctx context.Context, ask *object.Ask, k known, a *object.Answer) (*object.Answer, error) {
 	a.Source, a.Outcome = object.SourceOrigin, object.Bypass
-	n.count.answered(ask.Key.Bucket, a)
+	n.policy(ask.Key).count.answered(a)
 	if ask.HeadOnly {
 		return a, nil
 	}
@@ -42,14 +42,14 @@ func (n *Node) pastCache(ctx context.Context, ask *object.Ask, k known) (o *open
 		if err != nil {
 			return nil, err
 		}
-		o, err = n.getPart(ctx, object.Fetch{Key: ask.Key, From: from, To: to}, k.info.Pin())
+		o, err = n.getPart(ctx, n.from(ctx, ask.Key), object.Fetch{Key: ask.Key, From: from, To: to}, k.info.Pin())
 		return o, asOrigin(err)
 	}
 	if o = n.takeBypass(k.call); o != nil {
 		o.endWith(ctx)
 		return o, nil
 	}
-	o, err = n.getWhole(ctx, ask.Key, nil)
+	o, err = n.getWhole(ctx, n.from(ctx, ask.Key), ask.Key, nil)
 	return o, asOrigin(err)
 }
 

@@ -26,6 +26,7 @@ const (
 
 // need is what a reader wants to hear about a key.
 type need struct {
+	of       *bucket // whose S3 is asked: that of the call's first reader
 	question question
 	// arrived is the moment before which the reader came; see moment.
 	arrived uint64
@@ -99,6 +100,7 @@ func (n *Node) ask(ctx context.Context, key object.Key, w need) (share, error) {
 		return share{}, err
 	}
 	defer n.gate.leave()
+	w.of = n.from(ctx, key)
 	came := n.purges.Note()
 	for {
 		c, err := n.call(key, w)
@@ -325,7 +327,7 @@ func (n *Node) askS3(c *call, key object.Key) {
 		} else {
 			c.info, err = n.head(c, key)
 		}
-		if err == nil || n.retries[key.Bucket].again(n.ctx, failures, err) != nil {
+		if err == nil || c.of.retries.again(n.ctx, failures, err) != nil {
 			break
 		}
 	}
@@ -350,9 +352,9 @@ func (n *Node) endCall(c *call, key object.Key) {
 
 // head asks S3 for the info alone, and keeps it.
 func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
-	n.retries[key.Bucket].budget.asked()
+	c.of.retries.budget.asked()
 	note := n.send(c)
-	info, err := n.buckets[key.Bucket].Origin.Head(n.ctx, key, "")
+	info, err := c.of.Origin.Head(n.ctx, key, "")
 	if err != nil {
 		return nil, err
 	}
@@ -371,7 +373,7 @@ func (n *Node) head(c *call, key object.Key) (*object.Info, error) {
 func (n *Node) askWhole(c *call, key object.Key) error {
 	held := n.confirmable(c, key)
 	note := n.send(c)
-	o, err := n.getWhole(n.ctx, key, held)
+	o, err := n.getWhole(n.ctx, c.of, key, held)
 	if same, ok := errors.AsType[*object.NotModified](err); ok {
 		return n.confirmed(c, key, held, same, note)
 	}
@@ -393,7 +395,7 @@ func (n *Node) askWhole(c *call, key object.Key) error {
 	}
 	stored := info.Strong() && n.learn(c, key, info)
 	whole := func() { n.learn(c, key, info) }
-	if c.run, err = n.flights.adopt(key, info, o, whole); err != nil {
+	if c.run, err = n.flights.adopt(c.of, key, info, o, whole); err != nil {
 		return err
 	}
 	c.hold = !stored

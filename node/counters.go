@@ -11,10 +11,7 @@ import (
 )
 
 // counters are the node's metrics. Safe for concurrent use.
-type counters struct {
-	buckets map[string]*bucketCounters
-	skipped *metrics.Counter
-}
+type counters struct{ skipped *metrics.Counter }
 
 // bucketCounters count what this node answered for one bucket, for its own
 // clients and for other nodes.
@@ -25,35 +22,31 @@ type bucketCounters struct {
 	peerHits, peerMisses *metrics.Counter
 }
 
-func newCounters(set *metrics.Set, buckets map[string]Bucket, f *flights) *counters {
+func newCounters(set *metrics.Set, f *flights) *counters {
 	set.NewGauge("rookery_flights", func() float64 { n, _ := f.load(); return float64(n) })
 	set.NewGauge("rookery_flight_bytes", func() float64 { _, b := f.load(); return float64(b) })
-	c := &counters{
-		buckets: make(map[string]*bucketCounters, len(buckets)),
-		skipped: set.NewCounter("rookery_owners_passed_over_total"),
-	}
-	for name := range buckets {
-		counter := func(format string) *metrics.Counter { return set.NewCounter(fmt.Sprintf(format, name)) }
-		c.buckets[name] = &bucketCounters{
-			hot:       counter(`rookery_cache_hits_total{bucket=%q,source="hot"}`),
-			disk:      counter(`rookery_cache_hits_total{bucket=%q,source="disk"}`),
-			handed:    counter(`rookery_cache_hits_total{bucket=%q,source="peer"}`),
-			misses:    counter(`rookery_cache_misses_total{bucket=%q}`),
-			bypassed:  counter(`rookery_cache_bypassed_total{bucket=%q}`),
-			collapsed: counter(`rookery_collapsed_reads_total{bucket=%q}`),
+	return &counters{skipped: set.NewCounter("rookery_owners_passed_over_total")}
+}
 
-			handedBytes: counter(`rookery_handed_over_bytes_total{bucket=%q}`),
+func newBucketCounters(set *metrics.Set, name string) *bucketCounters {
+	counter := func(format string) *metrics.Counter { return set.GetOrCreateCounter(fmt.Sprintf(format, name)) }
+	return &bucketCounters{
+		hot:       counter(`rookery_cache_hits_total{bucket=%q,source="hot"}`),
+		disk:      counter(`rookery_cache_hits_total{bucket=%q,source="disk"}`),
+		handed:    counter(`rookery_cache_hits_total{bucket=%q,source="peer"}`),
+		misses:    counter(`rookery_cache_misses_total{bucket=%q}`),
+		bypassed:  counter(`rookery_cache_bypassed_total{bucket=%q}`),
+		collapsed: counter(`rookery_collapsed_reads_total{bucket=%q}`),
 
-			peerHits:   counter(`rookery_peer_reads_total{bucket=%q,outcome="hit"}`),
-			peerMisses: counter(`rookery_peer_reads_total{bucket=%q,outcome="miss"}`),
-		}
+		handedBytes: counter(`rookery_handed_over_bytes_total{bucket=%q}`),
+
+		peerHits:   counter(`rookery_peer_reads_total{bucket=%q,outcome="hit"}`),
+		peerMisses: counter(`rookery_peer_reads_total{bucket=%q,outcome="miss"}`),
 	}
-	return c
 }
 
 // answered counts what this node gave with its own memory and disk, or from S3.
-func (c *counters) answered(bucket string, a *object.Answer) {
-	b := c.buckets[bucket]
+func (b *bucketCounters) answered(a *object.Answer) {
 	switch {
 	case a.Outcome == object.Bypass:
 		b.bypassed.Inc()
@@ -72,8 +65,7 @@ func (c *counters) answered(bucket string, a *object.Answer) {
 }
 
 // given counts what another node gave to this one.
-func (c *counters) given(bucket string, a *object.Answer) {
-	b := c.buckets[bucket]
+func (b *bucketCounters) given(a *object.Answer) {
 	if a.OwnerSource == object.SourceOrigin || a.OwnerSource == object.SourceNone {
 		b.peerMisses.Inc()
 	} else {
@@ -87,10 +79,15 @@ type Reads struct {
 	PeerHits, PeerMisses                   uint64 // by other nodes, for this node's clients
 }
 
-// Reads returns the counts of every bucket.
+// Reads returns the counts of every configured bucket.
 func (n *Node) Reads() map[string]Reads {
-	all := make(map[string]Reads, len(n.count.buckets))
-	for name, b := range n.count.buckets {
+	buckets := n.buckets.Load().byName
+	all := make(map[string]Reads, len(buckets))
+	for name, known := range buckets {
+		if known.gone {
+			continue
+		}
+		b := known.count
 		all[name] = Reads{
 			Hot: b.hot.Get(), Disk: b.disk.Get(), Misses: b.misses.Get(), Bypassed: b.bypassed.Get(),
 			Collapsed: b.collapsed.Get(), PeerHits: b.peerHits.Get(), PeerMisses: b.peerMisses.Get(),

@@ -190,7 +190,7 @@ func (s *stream) read(p []byte) (int, error) {
 		if n > 0 {
 			s.offset += int64(n)
 			if s.handed {
-				s.flights.node.count.buckets[s.run.key.Bucket].handedBytes.Add(n)
+				s.run.of.count.handedBytes.Add(n)
 			}
 			if s.came += int64(n); s.came >= object.ChunkBytes {
 				s.failures = 0
@@ -244,7 +244,7 @@ func (s *stream) open() (err error) {
 		}
 	}
 	s.from(false)
-	s.body, err = f.node.getPart(f.node.ctx, object.Fetch{Key: r.key, From: s.offset, To: s.end}, r.pin)
+	s.body, err = f.node.getPart(f.node.ctx, r.of, object.Fetch{Key: r.key, From: s.offset, To: s.end}, r.pin)
 	return err
 }
 
@@ -263,8 +263,7 @@ func (s *stream) from(former bool) {
 func (s *stream) again(err error) error {
 	s.failures, s.came = s.failures+1, 0
 	if !s.run.once {
-		n := s.flights.node
-		err = n.retries[s.run.key.Bucket].again(n.ctx, s.failures, err)
+		err = s.run.of.retries.again(s.flights.node.ctx, s.failures, err)
 	}
 	return asOrigin(err)
 }

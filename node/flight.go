@@ -37,6 +37,7 @@ type flights struct {
 
 // want is what a reader lacks of one version: the chunks [from, to).
 type want struct {
+	of       *bucket
 	key      object.Key
 	info     *object.Info // may be nil
 	pin      object.Pin
@@ -79,7 +80,7 @@ func (f *flights) join(w want) (r *run, joined bool, err error) {
 		return nil, false, nil // a run came and went by since we looked
 	}
 	r, err = f.start(&run{
-		at: at, key: w.key, pin: w.pin, info: w.info, floor: w.floor, anew: w.anew,
+		at: at, of: w.of, key: w.key, pin: w.pin, info: w.info, floor: w.floor, anew: w.anew,
 		from: w.from, next: w.from, end: f.before(at, w.floor, w.from, end), readers: 1,
 	})
 	return r, false, err
@@ -87,14 +88,14 @@ func (f *flights) join(w want) (r *run, joined bool, err error) {
 
 // adopt gives the caller a place in a run of the whole object: one that has just
 // begun, or a new one made of a GET that is already open. It takes the GET over.
-func (f *flights) adopt(key object.Key, info *object.Info, first *opened, whole func()) (*run, error) {
+func (f *flights) adopt(of *bucket, key object.Key, info *object.Info, first *opened, whole func()) (*run, error) {
 	at, floor := versionKey{key.Hash(), info.Version}, f.node.floor(key, info)
 	f.mu.Lock()
 	r := f.covering(at, floor, 0)
 	var err error
 	if r == nil {
 		r, err = f.start(&run{
-			at: at, key: key, pin: info.Pin(), info: info, floor: floor, note: info.Note, once: !info.Strong(), whole: whole,
+			at: at, of: of, key: key, pin: info.Pin(), info: info, floor: floor, note: info.Note, once: !info.Strong(), whole: whole,
 			first: first, end: object.Chunks(info.Size), readers: 1,
 		})
 	}

@@ -33,14 +33,14 @@ func (o *opened) endWith(ctx context.Context) {
 	}
 }
 
-// get starts one GET, which ends with ctx or with the node.
-func (n *Node) get(ctx context.Context, fetch object.Fetch) (*opened, error) {
+// get starts one GET at a bucket's S3, which ends with ctx or with the node.
+func (n *Node) get(ctx context.Context, of *bucket, fetch object.Fetch) (*opened, error) {
 	own, cancel := context.WithCancel(n.ctx)
 	o := &opened{cancel: cancel}
 	o.endWith(ctx)
 	var err error
-	n.retries[fetch.Key.Bucket].budget.asked()
-	if o.Fetched, err = n.buckets[fetch.Key.Bucket].Origin.Get(own, fetch); err != nil {
+	of.retries.budget.asked()
+	if o.Fetched, err = of.Origin.Get(own, fetch); err != nil {
 		o.cancel()
 		return nil, err
 	}
@@ -49,12 +49,12 @@ func (n *Node) get(ctx context.Context, fetch object.Fetch) (*opened, error) {
 
 // getWhole starts a GET of whatever version is current. Its Info names it. With held
 // it is a conditional one, and *object.NotModified where S3 has that version still.
-func (n *Node) getWhole(ctx context.Context, key object.Key, held *object.Info) (*opened, error) {
+func (n *Node) getWhole(ctx context.Context, of *bucket, key object.Key, held *object.Info) (*opened, error) {
 	fetch := object.Fetch{Key: key}
 	if held != nil {
 		fetch.IfNoneMatch = held.ETag
 	}
-	o, err := n.get(ctx, fetch)
+	o, err := n.get(ctx, of, fetch)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +72,11 @@ func (n *Node) getWhole(ctx context.Context, key object.Key, held *object.Info) 
 // getPart starts a GET of [fetch.From, fetch.To) of the version that pin names.
 // It is ErrGone when S3 has no such object, has it in another size, or no byte
 // where the version has some: what it has is another version.
-func (n *Node) getPart(ctx context.Context, fetch object.Fetch, pin object.Pin) (*opened, error) {
+func (n *Node) getPart(ctx context.Context, of *bucket, fetch object.Fetch, pin object.Pin) (*opened, error) {
 	if pin.Strong() {
 		fetch.IfMatch = pin.ETag
 	}
-	o, err := n.get(ctx, fetch)
+	o, err := n.get(ctx, of, fetch)
 	var refused *object.OriginError
 	switch {
 	case errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusRequestedRangeNotSatisfiable):

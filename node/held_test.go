@@ -115,6 +115,10 @@ func (s *heldS3) Head(ctx context.Context, key object.Key, _ string) (*object.In
 	return o.info(), nil
 }
 
+func (*heldS3) Query(context.Context, object.Query) (*object.Document, error) {
+	return nil, &object.OriginError{Status: 501, Code: "NotImplemented"}
+}
+
 func (s *heldS3) Get(ctx context.Context, f object.Fetch) (*object.Fetched, error) {
 	request := "GET"
 	if f.To != 0 {

@@ -93,7 +93,7 @@ func (n *Node) remember(key object.Key, err error, note object.Note) {
 	if !errors.As(err, &origin) {
 		return
 	}
-	policy := n.buckets[key.Bucket].Freshness
+	policy := n.policy(key).Freshness
 	var ttl time.Duration
 	switch origin.Status {
 	case http.StatusNotFound:
@@ -111,5 +111,5 @@ func (n *Node) remember(key object.Key, err error, note object.Note) {
 }
 
 func (n *Node) lifetime(key object.Key, info *object.Info) object.Lifetime {
-	return n.buckets[key.Bucket].Freshness.Lifetime(info)
+	return n.policy(key).Freshness.Lifetime(info)
 }

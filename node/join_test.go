@@ -15,6 +15,7 @@ import (
 
 // noOrigin counts the GETs that it leaves without an answer, or refuses.
 type noOrigin struct {
+	Origin // nobody lists
 	refuses bool
 
 	mu   sync.Mutex
@@ -59,7 +60,7 @@ func joinKit(t *testing.T) (*Node, *noOrigin, want) {
 	})
 	const size = 64 * object.ChunkBytes
 	return n, origin, want{
-		key: object.Key{Bucket: "b", Name: "k"}, to: 64,
+		of: n.Buckets().configured("b"), key: object.Key{Bucket: "b", Name: "k"}, to: 64,
 		pin: object.Pin{Version: object.VersionOf(`"x"`, size), Size: size, ETag: `"x"`},
 	}
 }
@@ -136,7 +137,7 @@ func TestAFetchLooksIntoTheStoreFirst(t *testing.T) {
 // A question that is about to be sent when another one's answer is written down.
 func TestACallLooksIntoTheStoreFirst(t *testing.T) {
 	n, origin, w := joinKit(t)
-	n.buckets["b"] = Bucket{Origin: origin, Freshness: object.Freshness{Default: 1 << 40}}
+	n.Use(n.Prepare(map[string]Bucket{"b": {Origin: origin, Freshness: object.Freshness{Default: 1 << 40}}}))
 	info := object.Info{Version: w.pin.Version, Size: w.pin.Size, ETag: w.pin.ETag, Validated: n.now(), Note: n.purges.Note()}
 	if err := n.store.PutInfo(w.key, &info); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func TestWhoWantsS3ToAnswerJoinsOnlyWhatIsSentToIt(t *testing.T) {
 		n.mu.Lock()
 		n.calls[w.key.Hash()] = before
 		n.mu.Unlock()
-		got, err := n.call(w.key, need{now: c.now, arrived: n.moment.now()})
+		got, err := n.call(w.key, need{of: w.of, now: c.now, arrived: n.moment.now()})
 		if err != nil || got.joined != c.joined {
 			t.Errorf("%s: joined %v, want %v (%v)", name, got.joined, c.joined, err)
 		}

@@ -36,6 +36,10 @@ func (o *fakeOrigin) Get(ctx context.Context, fetch object.Fetch) (*object.Fetch
 	return o.get(ctx, fetch)
 }
 
+func (*fakeOrigin) Query(context.Context, object.Query) (*object.Document, error) {
+	return nil, &object.OriginError{Status: 501, Code: "NotImplemented"}
+}
+
 // infoOf is what a fakeOrigin promises of an object; etag "" is none.
 func infoOf(o pattern.Object, etag string, header ...object.Field) *object.Info {
 	return &object.Info{

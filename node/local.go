@@ -20,9 +20,11 @@ const maxRestarts = 2
 // this node acts as the key's owner. An answer may end early, at the first
 // extent that is another node's.
 func (n *Node) OpenLocal(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
-	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
+	of := n.from(ctx, ask.Key)
+	if of == nil {
 		return nil, object.ErrUnknownBucket
 	}
+	ctx = of.within(ctx)
 	if ask.PassedOver {
 		n.standIns.wasPassedOver()
 	}
@@ -51,11 +53,11 @@ func (n *Node) openHot(ask *object.Ask, hot *store.HotObject) (*object.Answer, e
 	if ttl <= 0 || ask.Suspect == hot.Info.Version || ask.Wish.Strict() && life.For(life.Fresh-ttl, ask.Wish) != object.UseFresh {
 		return nil, nil
 	}
-	if !n.leased(ask.Key.Bucket) || !n.alive(ask.Key, hot) {
+	if !n.leased(ask.Key) || !n.alive(ask.Key, hot) {
 		return nil, nil
 	}
 	a := &object.Answer{Info: hot.Info, Source: object.SourceHot, Outcome: object.Hit, TTL: ttl}
-	n.count.answered(ask.Key.Bucket, a)
+	n.policy(ask.Key).count.answered(a)
 	if ask.HeadOnly {
 		return a, nil
 	}
@@ -96,7 +98,7 @@ func (n *Node) openKnown(ctx context.Context, ask *object.Ask) (*object.Answer, 
 			return nil, err
 		}
 	}
-	n.count.answered(ask.Key.Bucket, a)
+	n.policy(ask.Key).count.answered(a)
 	return a, nil
 }
 
@@ -155,7 +157,7 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 	if err := n.openBody(ctx, ask, nil, pin, higher(n.floor(ask.Key, nil), ask.Floor), a); err != nil {
 		return nil, err
 	}
-	n.count.answered(ask.Key.Bucket, a)
+	n.policy(ask.Key).count.answered(a)
 	return a, nil
 }
 
@@ -163,11 +165,11 @@ func (n *Node) openPinned(ctx context.Context, ask *object.Ask) (*object.Answer,
 // the first bytes are there or known not to come. Bytes noted below floor are dead.
 func (n *Node) openBody(ctx context.Context, ask *object.Ask, info *object.Info, pin object.Pin, floor object.Note, a *object.Answer) error {
 	b := &localBody{
-		node: n, ctx: ctx, key: ask.Key, info: info, pin: pin, floor: floor,
+		node: n, ctx: ctx, of: n.from(ctx, ask.Key), key: ask.Key, info: info, pin: pin, floor: floor,
 		at: versionKey{ask.Key.Hash(), pin.Version}, pos: a.Offset, end: a.Offset + a.Length, onlyStored: ask.OnlyStored(),
 	}
 	if !b.onlyStored {
-		n.readAhead(ask.Key, pin, b.floor, b.pos, b.end)
+		n.readAhead(b)
 	}
 	if err := b.prime(); err != nil {
 		b.Close()

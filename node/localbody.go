@@ -17,6 +17,7 @@ import (
 type localBody struct {
 	node     *Node
 	ctx      context.Context
+	of       *bucket // that it is read from
 	key      object.Key
 	info     *object.Info // may be nil
 	pin      object.Pin
@@ -161,7 +162,7 @@ func (b *localBody) locate() error {
 func (b *localBody) inFlight(c int64) (*fill, error) {
 	f := b.node.flights
 	r, joined, err := f.join(want{
-		key: b.key, info: b.info, pin: b.pin, floor: b.floor, from: c, to: object.Chunks(b.end), anew: b.unreadable,
+		of: b.of, key: b.key, info: b.info, pin: b.pin, floor: b.floor, from: c, to: object.Chunks(b.end), anew: b.unreadable,
 	})
 	if r == nil || err != nil {
 		return nil, err

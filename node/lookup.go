@@ -25,7 +25,7 @@ type known struct {
 // stored and confirmed by S3, or new from S3. Only the key's owner, or who stands in for it, decides this.
 func (n *Node) lookup(ctx context.Context, ask *object.Ask) (known, error) {
 	// The lease is looked at after the read has come, and before the floors are.
-	w := need{arrived: n.moment.now(), now: !n.leased(ask.Key.Bucket)}
+	w := need{arrived: n.moment.now(), now: !n.leased(ask.Key)}
 	if info, ok := n.store.Info(ask.Key); ok && n.judge(ask.Key, &info) != purge.Dead && n.usable(ask.Key, &info, !ask.HeadOnly) {
 		return n.current(ctx, ask, &info, w)
 	}
@@ -111,7 +111,7 @@ func (n *Node) current(ctx context.Context, ask *object.Ask, info *object.Info, 
 		case object.UseWhileRevalidating:
 			k.outcome = object.Stale
 			if !ask.OnlyStored() {
-				n.refresh(ask.Key, info)
+				n.refresh(ctx, ask.Key, info)
 			}
 			return k, nil
 		}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -32,6 +33,8 @@ type Origin interface {
 	// Get starts one GET. The caller closes the answer's Body, which gives exactly
 	// Length bytes or an error.
 	Get(ctx context.Context, fetch object.Fetch) (*object.Fetched, error)
+	// Query gives a document in place of an object.
+	Query(ctx context.Context, q object.Query) (*object.Document, error)
 }
 
 // Peers reads from other nodes. An error for which errors.Is(err,
@@ -39,19 +42,6 @@ type Origin interface {
 // another may be asked. Safe for concurrent use.
 type Peers interface {
 	Open(ctx context.Context, node string, ask *object.Ask) (*object.Answer, error)
-}
-
-// Bucket is what a node knows of one configured bucket.
-type Bucket struct {
-	Origin    Origin
-	Freshness object.Freshness
-	Retry     Retry
-	// TagHeaders are the response headers that list an object's cache tags, in
-	// canonical form.
-	TagHeaders []string
-	// StaleWithoutLease: what is held may be served without a lease, and so although
-	// it was purged.
-	StaleWithoutLease bool
 }
 
 // Options of New. Store, Ring, Purges and Buckets are required; Peers may be nil for a
@@ -85,9 +75,9 @@ type Node struct {
 	ring      *ring.Ring
 	purges    *purge.State
 	peers     Peers
-	buckets   map[string]Bucket
-	retries   map[string]*retries
+	buckets   atomic.Pointer[Buckets]
 	now       func() time.Time
+	metrics   *metrics.Set
 	log       *slog.Logger
 	count     *counters
 	flights   *flights
@@ -127,9 +117,9 @@ func New(o Options) (*Node, error) {
 		o.Metrics = metrics.NewSet()
 	}
 	n := &Node{
-		name: o.Name, store: o.Store, ring: o.Ring, purges: o.Purges, peers: o.Peers, buckets: o.Buckets,
+		name: o.Name, store: o.Store, ring: o.Ring, purges: o.Purges, peers: o.Peers, metrics: o.Metrics,
 		now: o.Now, log: o.Log, negatives: newNegatives(o.Now), sequences: newSequences(),
-		calls: make(map[object.Hash]*call), retries: make(map[string]*retries, len(o.Buckets)),
+		calls: make(map[object.Hash]*call),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.flights = &flights{
@@ -138,10 +128,9 @@ func New(o Options) (*Node, error) {
 	}
 	n.handOff, n.standIns, n.deaf = newHandOff(n), newStandIns(n.now), newDeaf(n.now)
 	n.gate = newGate(o.MaxWaiting, o.Metrics)
-	for name, b := range o.Buckets {
-		n.retries[name] = newRetries(b.Retry, name, o.Now, o.Metrics)
-	}
-	n.count = newCounters(o.Metrics, o.Buckets, n.flights)
+	n.count = newCounters(o.Metrics, n.flights)
+	n.Use(&Buckets{node: n})
+	n.Use(n.Prepare(o.Buckets))
 	return n, nil
 }
 

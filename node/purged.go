@@ -19,8 +19,8 @@ const floorWait = 500 * time.Millisecond
 // leased reports whether what this node holds of the bucket may be served without
 // asking S3. It is asked after the read arrived and before the floors are read:
 // so no purge that was complete when the read began can be missed.
-func (n *Node) leased(bucket string) bool {
-	return n.purges.Leased(n.now()) || n.buckets[bucket].StaleWithoutLease
+func (n *Node) leased(key object.Key) bool {
+	return n.purges.Leased(n.now()) || n.policy(key).StaleWithoutLease
 }
 
 // unconfirmed is the error where S3 has to confirm what is held and does not
@@ -75,7 +75,7 @@ func (n *Node) floor(key object.Key, info *object.Info) object.Note {
 }
 
 func (n *Node) tags(key object.Key, info *object.Info) purge.Tags {
-	return info.Tags(n.buckets[key.Bucket].TagHeaders)
+	return info.Tags(n.policy(key).TagHeaders)
 }
 
 // higher returns the higher of two floors. What another council says does not

@@ -16,13 +16,27 @@ import (
 // The answer covers the whole Range. Errors are *object.OriginError (S3's own
 // answer), object.ErrUnsatisfiableRange, ErrUnknownBucket, ErrBusy, ErrGone (S3
 // changed the object faster than it could be read), ErrBroken, or the context's.
-func (n *Node) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
-	if _, ok := n.buckets[ask.Key.Bucket]; !ok {
+//
+// It sets the place of the ask's key: who asks names the bucket alone.
+func (s *Buckets) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	b := s.configured(ask.Key.Bucket)
+	if b == nil {
 		return nil, object.ErrUnknownBucket
 	}
-	if a, err := n.openCopy(ask); a != nil || err != nil {
+	ask.Key.Place = b.Place
+	if a, err := s.node.openCopy(ask); a != nil || err != nil {
 		return a, err
 	}
+	return s.node.open(b.within(ctx), ask)
+}
+
+// Open is that of the buckets in use.
+func (n *Node) Open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
+	return n.buckets.Load().Open(ctx, ask)
+}
+
+// open is Open where memory has no answer, under a context that knows the bucket.
+func (n *Node) open(ctx context.Context, ask *object.Ask) (*object.Answer, error) {
 	for restarts := 0; ; restarts++ {
 		a, owner, err := n.openAtOwner(ctx, ask)
 		if err != nil {
@@ -86,7 +100,7 @@ func (n *Node) openAt(ctx context.Context, name string, ask *object.Ask) (*objec
 		return nil, err
 	}
 	a.Source = object.SourcePeer
-	n.count.given(ask.Key.Bucket, a)
+	n.policy(ask.Key).count.given(a)
 	return a, nil
 }
 

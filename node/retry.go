@@ -62,7 +62,7 @@ func newRetries(p Retry, bucket string, now func() time.Time, set *metrics.Set) 
 	}
 	r := &retries{policy: p, jitter: fullJitter, budget: retryBudget{now: now}, count: map[string]*metrics.Counter{}}
 	for _, outcome := range [...]string{askedAgain, attemptsSpent, budgetSpent, toldToWait} {
-		r.count[outcome] = set.NewCounter(fmt.Sprintf("rookery_origin_retries_total{bucket=%q,outcome=%q}", bucket, outcome))
+		r.count[outcome] = set.GetOrCreateCounter(fmt.Sprintf("rookery_origin_retries_total{bucket=%q,outcome=%q}", bucket, outcome))
 	}
 	return r
 }

@@ -104,8 +104,8 @@ func (n *Node) confirmed(c *call, key object.Key, held *object.Info, same *objec
 
 // refresh lets S3 confirm an info while the stale one is served; one call
 // however many readers ask for it. A new version of one chunk is brought at once.
-func (n *Node) refresh(key object.Key, info *object.Info) {
-	w := need{question: theInfo, seen: info.Validated}
+func (n *Node) refresh(ctx context.Context, key object.Key, info *object.Info) {
+	w := need{of: n.from(ctx, key), question: theInfo, seen: info.Validated}
 	if info.Strong() && info.Size <= object.ChunkBytes {
 		w.question = theWhole
 	}
@@ -128,15 +128,16 @@ func (n *Node) unstored(ctx context.Context, ask *object.Ask) (known, error) {
 	}
 	defer n.gate.leave()
 	note := n.purges.Note()
+	of := n.from(ctx, ask.Key)
 	c := &call{refs: 1, whole: !ask.HeadOnly && ask.Range.Kind == object.Whole}
 	var err error
 	if c.whole {
-		if c.bypass, err = n.getWhole(ctx, ask.Key, nil); err == nil {
+		if c.bypass, err = n.getWhole(ctx, of, ask.Key, nil); err == nil {
 			c.info = c.bypass.Info
 		}
 	} else {
-		n.retries[ask.Key.Bucket].budget.asked()
-		c.info, err = n.buckets[ask.Key.Bucket].Origin.Head(ctx, ask.Key, "")
+		of.retries.budget.asked()
+		c.info, err = of.Origin.Head(ctx, ask.Key, "")
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -11,6 +11,7 @@ import (
 // run is one GET of consecutive chunks, [next, end), of one version.
 type run struct {
 	at  versionKey
+	of  *bucket // whose S3 is asked
 	key object.Key
 	pin object.Pin
 	// info is set where this node decides it: on the key's owner.

@@ -27,6 +27,10 @@ type Key struct {
 	// the part's own info (its size, and its place in the object). Its bytes are the
 	// object's, under the key without it.
 	Part int
+	// Place tells apart what the bucket has shown at different times: it is of the S3
+	// bucket that the configured one stands for. What was stored for one place is
+	// never found for another. 0 where nothing is to be told apart.
+	Place uint64
 }
 
 // MaxPart is the highest part number of S3 (API reference, "UploadPart").
@@ -37,15 +41,18 @@ const MaxPart = 10_000
 type Hash [16]byte
 
 // AppendCanonical appends the key's canonical bytes to dst: each text behind its
-// length and the number of a part last, so two different keys never have the same
-// bytes.
+// length, then the number of a part and the place, so two different keys never have
+// the same bytes.
 func (k Key) AppendCanonical(dst []byte) []byte {
 	for _, part := range [...]string{k.Bucket, k.Name, k.Version} {
 		dst = binary.AppendUvarint(dst, uint64(len(part)))
 		dst = append(dst, part...)
 	}
-	if k.Part != 0 {
+	if k.Part != 0 || k.Place != 0 {
 		dst = binary.AppendUvarint(dst, uint64(k.Part))
+	}
+	if k.Place != 0 {
+		dst = binary.BigEndian.AppendUint64(dst, k.Place)
 	}
 	return dst
 }
@@ -57,8 +64,9 @@ func (k Key) Hash() Hash {
 }
 
 // ExtentHash places one extent of the key on the ring. Extent 0 belongs to the
-// key's owner.
+// key's owner. Its place does not matter: who owns an object does not change with it.
 func (k Key) ExtentHash(extent int64) uint64 {
+	k.Place = 0
 	var scratch [512]byte
 	return xxh3.Hash(binary.BigEndian.AppendUint64(k.AppendCanonical(scratch[:0]), uint64(extent)))
 }
@@ -93,9 +101,18 @@ func ParseKey(b []byte) (Key, error) {
 		return k, nil
 	}
 	n, w := binary.Uvarint(b)
-	if w != len(b) || n == 0 || n > MaxPart {
+	if w <= 0 || n > MaxPart {
 		return Key{}, errKey
 	}
 	k.Part = int(n)
+	switch b = b[w:]; {
+	case len(b) == 0 && k.Part != 0:
+		return k, nil
+	case len(b) != 8:
+		return Key{}, errKey
+	}
+	if k.Place = binary.BigEndian.Uint64(b); k.Place == 0 {
+		return Key{}, errKey
+	}
 	return k, nil
 }

@@ -11,7 +11,7 @@ import (
 
 func keys() *rapid.Generator[Key] {
 	return rapid.Custom(func(t *rapid.T) Key {
-		return Key{Bucket: rapid.String().Draw(t, "bucket"), Name: rapid.String().Draw(t, "name"), Version: rapid.String().Draw(t, "version"), Part: rapid.IntRange(0, MaxPart).Draw(t, "part")}
+		return Key{Bucket: rapid.String().Draw(t, "bucket"), Name: rapid.String().Draw(t, "name"), Version: rapid.String().Draw(t, "version"), Part: rapid.IntRange(0, MaxPart).Draw(t, "part"), Place: rapid.Uint64().Draw(t, "place")}
 	})
 }
 
@@ -38,17 +38,17 @@ func TestKeyRoundTrip(t *testing.T) {
 // The parts of a key do not run into each other.
 func TestKeysThatLookAlike(t *testing.T) {
 	alike := []Key{
-		{"a", "b", "", 0},
-		{"", "ab", "", 0},
-		{"ab", "", "", 0},
-		{"a", "", "b", 0},
-		{"", "", "ab", 0},
-		{"a\x01b", "", "", 0},
-		{"a", "\x01b", "", 0},
-		{"a", "b", "\x00", 0},
-		{"a", "b", "", 1},
-		{"a", "b", "\x01", 0},
-		{"a", "b", "", 128},
+		{"a", "b", "", 0, 0},
+		{"", "ab", "", 0, 0},
+		{"ab", "", "", 0, 0},
+		{"a", "", "b", 0, 0},
+		{"", "", "ab", 0, 0},
+		{"a\x01b", "", "", 0, 0},
+		{"a", "\x01b", "", 0, 0},
+		{"a", "b", "\x00", 0, 0},
+		{"a", "b", "", 1, 0},
+		{"a", "b", "\x01", 0, 0},
+		{"a", "b", "", 128, 0},
 	}
 	hashes, placed := map[Hash]Key{}, map[uint64]Key{}
 	for _, k := range alike {
@@ -92,7 +92,7 @@ func hexOf(h Hash) string {
 }
 
 func TestParseKeyRefuses(t *testing.T) {
-	whole := Key{"b", "n", "v", 0}.AppendCanonical(nil)
+	whole := Key{"b", "n", "v", 0, 0}.AppendCanonical(nil)
 	for n := range whole {
 		if k, err := ParseKey(whole[:n]); err == nil {
 			t.Errorf("the first %d bytes make %+v", n, k)
@@ -102,6 +102,8 @@ func TestParseKeyRefuses(t *testing.T) {
 	long = append(long, make([]byte, maxKeyPart+1)...)
 	for name, b := range map[string][]byte{
 		"a byte too many":   append(bytes.Clone(whole), 0),
+		"half a place":      append(bytes.Clone(whole), 0, 1, 2, 3, 4),
+		"no place":          append(bytes.Clone(whole), 0, 0, 0, 0, 0, 0, 0, 0, 0),
 		"bytes too many":    append(bytes.Clone(whole), 3, 3),
 		"too high a part":   binary.AppendUvarint(bytes.Clone(whole), MaxPart+1),
 		"a part too long":   append(long, 0, 0),
@@ -115,7 +117,7 @@ func TestParseKeyRefuses(t *testing.T) {
 }
 
 func FuzzKey(f *testing.F) {
-	f.Add(Key{"b", "n", "v", 3}.AppendCanonical(nil))
+	f.Add(Key{"b", "n", "v", 3, 7}.AppendCanonical(nil))
 	f.Add([]byte{0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := ParseKey(b)
@@ -136,7 +138,7 @@ func TestKeyHashDoesNotAllocate(t *testing.T) {
 }
 
 func TestKeyString(t *testing.T) {
-	for want, k := range map[string]Key{"b:n": {"b", "n", "", 0}, "b:n?versionId=v": {"b", "n", "v", 0}, "b:n?versionId=v?partNumber=3": {"b", "n", "v", 3}} {
+	for want, k := range map[string]Key{"b:n": {"b", "n", "", 0, 0}, "b:n?versionId=v": {"b", "n", "v", 0, 0}, "b:n?versionId=v?partNumber=3": {"b", "n", "v", 3, 0}} {
 		if k.String() != want {
 			t.Errorf("%q, want %q", k, want)
 		}

@@ -12,11 +12,12 @@ import (
 	"rookery/object"
 )
 
-// source answers HEADs and GETs of one bucket at one S3: a Client, or what cares
+// source answers HEADs, GETs and queries of one bucket at one S3: a Client, or what cares
 // for one.
 type source interface {
 	Head(ctx context.Context, key object.Key, ifNoneMatch string) (*object.Info, error)
 	Get(ctx context.Context, f object.Fetch) (*object.Fetched, error)
+	Query(ctx context.Context, q object.Query) (*object.Document, error)
 }
 
 // Breaker says when an origin that fails is left alone. Zero values mean the
@@ -100,6 +101,16 @@ func (b *breaker) Get(ctx context.Context, f object.Fetch) (*object.Fetched, err
 	}
 	fetched.Body = &watched{ReadCloser: fetched.Body, end: func(err error) { b.settle(term, judge(ctx, err)) }}
 	return fetched, nil
+}
+
+func (b *breaker) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	term, err := b.admit()
+	if err != nil {
+		return nil, err
+	}
+	document, err := b.source.Query(ctx, q)
+	b.settle(term, judge(ctx, err))
+	return document, err
 }
 
 // admit lets a request through or refuses it at once.

@@ -32,11 +32,13 @@ type member struct {
 	breaker *breaker
 	hedge   *hedge // nil if it is off
 	count   memberCounters
+	gauges  gauges
 }
 
 // Open makes a bucket's origin of the clients' options, by priority: the first
 // is the authority, what the others say may be behind. With more than one, those
-// that fail are probed until Close. Like New it asks nothing of S3.
+// that fail are probed until Close. Like New it asks nothing of S3. Its gauges are not
+// among the metrics before Show.
 func Open(ctx context.Context, care Care, by ...Options) (*Origin, error) {
 	o := &Origin{probes: make(chan struct{})}
 	for _, options := range by {
@@ -88,7 +90,7 @@ func newMember(ctx context.Context, care Care, options Options) (*member, error)
 		places.source = m.source
 		m.source = places
 	}
-	label.gauges(m.breaker, places)
+	m.gauges = label.gauges(m.breaker, places)
 	return m, nil
 }
 
@@ -109,13 +111,30 @@ func (o *Origin) Healthy() bool {
 	return healthy > 0
 }
 
-// Close ends the probes and closes idle connections. Bodies still open go on.
+// Show puts the origin's gauges among the metrics, in the place of those of an origin
+// before it for the same bucket; that one hides its own first.
+func (o *Origin) Show() {
+	for _, m := range o.members {
+		m.gauges.show()
+	}
+}
+
+// Hide takes the gauges out of the metrics.
+func (o *Origin) Hide() {
+	for _, m := range o.members {
+		m.gauges.hide()
+	}
+}
+
+// Close ends the probes, waits for requests that lost a race, and closes idle
+// connections. Bodies still open go on. Who began with this origin may still ask it:
+// without probes and second requests.
 func (o *Origin) Close() {
 	o.cancel()
 	<-o.probes
 	for _, m := range o.members {
 		if m.hedge != nil {
-			m.hedge.wait()
+			m.hedge.close()
 		}
 		m.client.Close()
 	}
@@ -145,4 +164,16 @@ func (o *Origin) Get(ctx context.Context, f object.Fetch) (*object.Fetched, erro
 		fetched.Info.Replica = by > 0
 	}
 	return fetched, nil
+}
+
+// Query is Client.Query at the first replica that answers.
+func (o *Origin) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	document, by, err := ask(ctx, o, func(ctx context.Context, m *member) (*object.Document, error) {
+		return m.Query(ctx, q)
+	})
+	if err != nil {
+		return nil, o.behind(by, err, false)
+	}
+	document.Replica = by > 0
+	return document, nil
 }

@@ -74,6 +74,7 @@ func careFor(t *testing.T, replicas int, care Care, change func(*Options)) *care
 	if c.Origin, err = Open(t.Context(), care, all...); err != nil {
 		t.Fatal(err)
 	}
+	c.Show()
 	t.Cleanup(c.Close)
 	return c
 }

@@ -27,9 +27,28 @@ func (l labels) counter(metric, further string) *metrics.Counter {
 	return l.set.GetOrCreateCounter(l.name(metric, further))
 }
 
-// gauges show the breaker's state and the limit's load; places may be nil.
-func (l labels) gauges(b *breaker, places *limit) {
-	gauge := func(metric string, value func() float64) { l.set.GetOrCreateGauge(l.name(metric, ""), value) }
+// gauges are one member's, by their full names.
+type gauges struct {
+	set *metrics.Set
+	of  map[string]func() float64
+}
+
+func (g gauges) show() {
+	for name, value := range g.of {
+		g.set.GetOrCreateGauge(name, value)
+	}
+}
+
+func (g gauges) hide() {
+	for name := range g.of {
+		g.set.UnregisterMetric(name)
+	}
+}
+
+// gauges returns the breaker's state and the limit's load; places may be nil.
+func (l labels) gauges(b *breaker, places *limit) gauges {
+	g := gauges{l.set, map[string]func() float64{}}
+	gauge := func(metric string, value func() float64) { g.of[l.name(metric, "")] = value }
 	gauge("rookery_origin_breaker_state", func() float64 { return float64(b.current()) })
 	gauge("rookery_origin_healthy", func() float64 {
 		if b.current() == closed {
@@ -38,11 +57,12 @@ func (l labels) gauges(b *breaker, places *limit) {
 		return 0
 	})
 	if places == nil {
-		return
+		return g
 	}
 	gauge("rookery_origin_places", func() float64 { n, _, _ := places.load(); return float64(n) })
 	gauge("rookery_origin_places_used", func() float64 { _, n, _ := places.load(); return float64(n) })
 	gauge("rookery_origin_waiting", func() float64 { _, _, n := places.load(); return float64(n) })
+	return g
 }
 
 type breakerCounters struct{ opened, refused *metrics.Counter }

@@ -50,7 +50,8 @@ const DefaultTimeout = 30 * time.Second
 // Client asks one bucket of one S3. Its methods may be called from any number of
 // goroutines.
 type Client struct {
-	bucket  string
+	name    string // the configured bucket's
+	bucket  string // the origin's
 	sdk     *s3.Client
 	http    *http.Transport
 	timeout time.Duration
@@ -71,6 +72,7 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		return nil, err
 	}
 	return &Client{
+		name:    o.Name,
 		bucket:  o.Bucket,
 		sdk:     sdk,
 		http:    transport,

@@ -38,6 +38,7 @@ type hedge struct {
 	times  []time.Duration // a ring of the last hedgeSamples
 	oldest int
 	credit float64 // second requests that may be sent
+	closed bool
 }
 
 func newHedge(s source, p Hedge, places *limit, c hedgeCounters) *hedge {
@@ -63,6 +64,12 @@ func (h *hedge) Get(ctx context.Context, f object.Fetch) (*object.Fetched, error
 	return fetched, nil
 }
 
+// Query is not raced: a page of names takes S3 as long as it takes, and its time says
+// nothing of the others'.
+func (h *hedge) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	return h.source.Query(ctx, q)
+}
+
 // lap is how one of two requests came out.
 type lap[T any] struct {
 	answer T
@@ -81,6 +88,7 @@ func race[T any](ctx context.Context, h *hedge, ask func(context.Context) (T, er
 		h.took(start, err)
 		return answer, cancelFirst, err
 	}
+	defer h.losers.Done()
 	laps := make(chan lap[T], 2)
 	h.losers.Go(func() {
 		answer, err := ask(first)
@@ -147,9 +155,10 @@ func (h *hedge) begin() (delay time.Duration, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.credit = min(hedgeMaxCredit, h.credit+h.policy.MaxExtra)
-	if len(h.times) < hedgeMinSamples {
+	if h.closed || len(h.times) < hedgeMinSamples {
 		return 0, false
 	}
+	h.losers.Add(1) // until race has begun what it waits for; close must not come between
 	sorted := slices.Sorted(slices.Values(h.times))
 	return sorted[int(float64(len(sorted))*h.policy.Quantile)], true
 }
@@ -187,5 +196,10 @@ func (h *hedge) leave() {
 	}
 }
 
-// wait waits until the losers have ended.
-func (h *hedge) wait() { h.losers.Wait() }
+// close waits until the losers have ended. What is asked from now on is asked once.
+func (h *hedge) close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.losers.Wait()
+}

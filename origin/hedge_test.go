@@ -44,7 +44,7 @@ func TestALateRequestIsHedged(t *testing.T) {
 			t.Errorf("%q, %v", text, err)
 		}
 		got.Body.Close()
-		h.wait()
+		h.losers.Wait()
 		if took := time.Since(start); took != 15*time.Millisecond {
 			t.Errorf("the loser went on for %v", took)
 		}
@@ -64,7 +64,7 @@ func TestHedgesHaveACap(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		h.wait()
+		h.losers.Wait()
 		if extra := s.asked - 1000; extra < 40 || extra > 50 {
 			t.Errorf("%d second requests of 1000, want at most 50", extra)
 		}
@@ -94,7 +94,7 @@ func TestAHedgeNeedsAPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		h.wait()
+		h.losers.Wait()
 		if _, used, _ := places.load(); s.asked != 120 || used != 0 {
 			t.Errorf("%d requests with two places, %d still held", s.asked, used)
 		}
@@ -121,7 +121,7 @@ func TestTheLoserOfARaceIsCancelled(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	o.members[0].hedge.wait()
+	o.members[0].hedge.losers.Wait()
 	if _, used, _ := o.members[0].source.(*limit).load(); used != 0 {
 		t.Errorf("%d places are still held", used)
 	}

@@ -12,7 +12,8 @@ import (
 
 // ours lists the fields that an info does not keep as headers: those it has a
 // place of its own for, those that a server says of itself and of one answer,
-// and hop-by-hop fields (RFC 9110 §7.6.1).
+// and hop-by-hop fields (RFC 9110 §7.6.1). The gateway lets through to clients only what
+// it knows to be an object's; what is kept beyond that is for the cache (tags).
 var ours = map[string]bool{
 	"Content-Length": true, "Content-Range": true, "Accept-Ranges": true, "Etag": true, "Last-Modified": true,
 	"Date": true, "Server": true, "Via": true, "Alt-Svc": true, "Set-Cookie": true,
@@ -36,11 +37,11 @@ func newInfo(res *http.Response, sent time.Time) *object.Info {
 	}
 	named := connectionNames(res.Header)
 	for name, values := range res.Header {
-		if name == "Age" || ours[name] || slices.Contains(named, name) {
+		if name == "Age" || ours[name] || strings.HasPrefix(name, "Access-Control-") || slices.Contains(named, name) {
 			continue
 		}
 		for _, v := range values {
-			if !hasControl(v) {
+			if v, keep := valueOf(name, v); keep {
 				info.Header = append(info.Header, object.Field{Name: name, Value: v})
 			}
 		}
@@ -70,13 +71,37 @@ func notModified(h http.Header, sent time.Time) error {
 	e := &object.NotModified{ETag: h.Get("ETag"), LastModified: lastModified(h)}
 	for _, name := range freshnessFields {
 		for _, v := range h.Values(name) {
-			if !hasControl(v) {
+			if v, keep := valueOf(name, v); keep {
 				e.Header = append(e.Header, object.Field{Name: name, Value: v})
 			}
 		}
 	}
 	e.Header, e.Validated = aged(e.Header, h, sent)
 	return e
+}
+
+// valueOf returns a field's value as an info keeps it; false if it keeps none.
+func valueOf(name, v string) (string, bool) {
+	if name == "Vary" {
+		if v = withoutCORS(v); v == "" {
+			return "", false
+		}
+	}
+	return v, !hasControl(v)
+}
+
+// withoutCORS leaves out of a Vary what concerns CORS: no request to S3 has an Origin,
+// and the rules that count for clients are the gateway's.
+func withoutCORS(vary string) string {
+	var kept []string
+	for name := range strings.SplitSeq(vary, ",") {
+		switch name = strings.TrimSpace(name); http.CanonicalHeaderKey(name) {
+		case "", "Origin", "Access-Control-Request-Headers", "Access-Control-Request-Method":
+		default:
+			kept = append(kept, name)
+		}
+	}
+	return strings.Join(kept, ", ")
 }
 
 // connectionNames returns the fields that Connection makes hop-by-hop.

@@ -69,6 +69,16 @@ func (l *limit) Get(ctx context.Context, f object.Fetch) (*object.Fetched, error
 	return fetched, nil
 }
 
+func (l *limit) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer l.leave()
+	document, err := l.source.Query(ctx, q)
+	l.heed(err)
+	return document, err
+}
+
 // placed is a body that holds something until it is closed.
 type placed struct {
 	io.ReadCloser

@@ -48,6 +48,10 @@ func (f *fakeSource) Get(ctx context.Context, _ object.Fetch) (*object.Fetched, 
 	return &object.Fetched{Body: io.NopCloser(strings.NewReader("body"))}, nil
 }
 
+func (f *fakeSource) Query(ctx context.Context, _ object.Query) (*object.Document, error) {
+	return &object.Document{Text: []byte("document")}, f.wait(ctx)
+}
+
 func testLabels() labels {
 	return newLabels(Options{Name: "route", Replica: primary, Metrics: metrics.NewSet()})
 }

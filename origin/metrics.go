@@ -17,6 +17,10 @@ type kind string
 const (
 	getKind  kind = "get"
 	headKind kind = "head"
+	// listKind, attributesKind and taggingKind are queries: they give a document.
+	listKind       kind = "list"
+	attributesKind kind = "attributes"
+	taggingKind    kind = "tagging"
 	// probeKind is a HEAD that asks whether the origin is well.
 	probeKind kind = "probe"
 )
@@ -37,7 +41,7 @@ func newCounters(l labels) counters {
 		seconds:  map[kind]*metrics.PrometheusHistogram{},
 		bytes:    l.counter("rookery_origin_bytes_total", ""),
 	}
-	for _, k := range [...]kind{getKind, headKind, probeKind} {
+	for _, k := range [...]kind{getKind, headKind, listKind, attributesKind, taggingKind, probeKind} {
 		c.requests[k] = map[string]*metrics.Counter{}
 		for _, o := range outcomes {
 			c.requests[k][o] = l.counter("rookery_origin_requests_total", fmt.Sprintf(`,kind=%q,outcome=%q`, k, o))

@@ -38,6 +38,13 @@ func (p *pace) Get(ctx context.Context, f object.Fetch) (*object.Fetched, error)
 	return p.source.Get(ctx, f)
 }
 
+func (p *pace) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	if err := p.wait(ctx); err != nil {
+		return nil, err
+	}
+	return p.source.Query(ctx, q)
+}
+
 func (p *pace) wait(ctx context.Context) error {
 	if p.limiter.Allow() {
 		return nil

@@ -134,12 +134,25 @@ func (standIn) HandleDeserialize(ctx context.Context, in middleware.DeserializeI
 	middleware.DeserializeOutput, middleware.Metadata, error,
 ) {
 	out, metadata, err := next.HandleDeserialize(ctx, in)
-	if middleware.GetOperationName(ctx) == "HeadObject" {
-		out.Result = &s3.HeadObjectOutput{}
-	} else {
-		out.Result = &s3.GetObjectOutput{}
-	}
+	out.Result = emptyResult(middleware.GetOperationName(ctx))
 	return out, metadata, err
+}
+
+// emptyResult is of the type that the SDK expects of the operation.
+func emptyResult(operation string) any {
+	switch operation {
+	case "HeadObject":
+		return &s3.HeadObjectOutput{}
+	case "ListObjectsV2":
+		return &s3.ListObjectsV2Output{}
+	case "ListObjects":
+		return &s3.ListObjectsOutput{}
+	case "GetObjectAttributes":
+		return &s3.GetObjectAttributesOutput{}
+	case "GetObjectTagging":
+		return &s3.GetObjectTaggingOutput{}
+	}
+	return &s3.GetObjectOutput{}
 }
 
 // response returns the answer that the SDK left alone.

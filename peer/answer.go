@@ -26,7 +26,7 @@ func (s *session) answer(ctx context.Context, r request) bool {
 	w := &reply{session: s, ctx: ctx, ask: r.ask}
 	defer w.release()
 	defer s.server.answers.Add(-1)
-	if n := s.server.answers.Add(1); s.server.opts.MaxAnswers > 0 && n > int64(s.server.opts.MaxAnswers) {
+	if n, most := s.server.answers.Add(1), s.server.maxAnswers.Load(); most > 0 && n > most {
 		s.server.shed.Inc()
 		return w.fail(object.ErrBusy)
 	}

@@ -14,7 +14,7 @@ const (
 	maxETagBytes      = 2 << 10
 	// maxKeyBytes holds a canonical key of the longest parts that
 	// object.ParseKey accepts.
-	maxKeyBytes = 3 * (4096 + 2)
+	maxKeyBytes = 3*(4096+2) + 2 + 8
 )
 
 // The flags of an ask.

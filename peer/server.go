@@ -70,9 +70,11 @@ type Server struct {
 	refusals *refusals
 	buffers  *buffers
 	answers  atomic.Int64 // under way
-	figures  *figures
-	full     *metrics.Counter
-	shed     *metrics.Counter
+	// The bounds of ServerOptions, as Bound last set them.
+	maxConns, maxAnswers atomic.Int64
+	figures              *figures
+	full                 *metrics.Counter
+	shed                 *metrics.Counter
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -105,6 +107,7 @@ func Serve(o ServerOptions) *Server {
 		done:     make(chan struct{}),
 		sessions: make(map[*session]struct{}),
 	}
+	s.Bound(o.MaxConns, o.MaxAnswers)
 	s.figures = newFigures(o.Metrics, "server", func() float64 { return float64(s.size()) })
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.drain = sync.OnceFunc(func() {
@@ -117,6 +120,12 @@ func Serve(o ServerOptions) *Server {
 
 // Addr returns the listener's address.
 func (s *Server) Addr() net.Addr { return s.opts.Listener.Addr() }
+
+// Bound replaces MaxConns and MaxAnswers. What is under way goes on.
+func (s *Server) Bound(conns, answers int) {
+	s.maxConns.Store(int64(conns))
+	s.maxAnswers.Store(int64(answers))
+}
 
 // Shutdown accepts no more connections and no more asks, and returns when the
 // answers under way are complete. If ctx ends first it cuts them short, still
@@ -203,7 +212,7 @@ func (s *Server) wait(d time.Duration) bool {
 func (s *Server) admit(session *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.sessions) >= s.opts.MaxConns || s.ctx.Err() != nil {
+	if len(s.sessions) >= int(s.maxConns.Load()) || s.ctx.Err() != nil {
 		return false
 	}
 	s.sessions[session] = struct{}{}

@@ -33,8 +33,9 @@ const (
 	recordFormat = 1
 	fixedBytes   = 84
 	crcAt        = 80
-	// maxKeyBytes bounds a canonical key: three parts of at most 4,096 bytes.
-	maxKeyBytes = 3 * (4096 + 2)
+	// maxKeyBytes bounds a canonical key: three texts of at most 4,096
+	// bytes, a part's number and a place.
+	maxKeyBytes = 3*(4096+2) + 2 + 8
 	// maxHeaderBytes is the longest header, with its key and its CRCs.
 	maxHeaderBytes = fixedBytes + maxKeyBytes + 4*object.ChunkBytes/object.BlockBytes
 )

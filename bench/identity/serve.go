@@ -42,6 +42,10 @@ func (origin) Head(_ context.Context, key object.Key, _ string) (*object.Info, e
 	return nil, fmt.Errorf("%s is asked for again: %w", key, object.ErrBroken)
 }
 
+func (origin) Query(context.Context, object.Query) (*object.Document, error) {
+	return nil, fmt.Errorf("a list is asked for: %w", object.ErrBroken)
+}
+
 func (s origin) Get(_ context.Context, f object.Fetch) (*object.Fetched, error) {
 	const etag = `"0123456789abcdef0123456789abcdef"`
 	o := pattern.Object{Bucket: f.Key.Bucket, Key: f.Key.Name, Version: "1", Size: s.bytes}

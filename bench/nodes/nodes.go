@@ -34,6 +34,10 @@ type Options struct {
 	MemoryMiB int64  // cache.memory of each
 	DiskMiB   int64  // cache.disk of each
 	Logs      bool   // show them
+	// Buckets, if not "", are the buckets as YAML, in place of Bucket.
+	Buckets string
+	// Domain, if not "", turns on virtual-host style below it.
+	Domain string
 }
 
 // Process is a node in a process of its own.
@@ -103,17 +107,25 @@ func newNode(i int) (*Process, error) {
 
 func (n *Process) config(o Options) string {
 	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+	domain := ""
+	if o.Domain != "" {
+		domain = ", domain: " + o.Domain
+	}
+	if o.Buckets == "" {
+		o.Buckets = fmt.Sprintf(`
+  - name: %[1]s
+    path_prefix: /%[1]s
+    s3: {bucket: %[1]s, region: us-east-1, endpoint: %[2]q, anonymous: true, path_style: true}
+`, o.Bucket, o.OriginURL)
+	}
 	return fmt.Sprintf(`
 node: {name: %s, data_dir: %q}
-server: {address: 127.0.0.1, port: %s, drain: 0s}
+server: {address: 127.0.0.1, port: %s, drain: 0s%s}
 admin: {address: 127.0.0.1, port: %s}
 cache: {memory: %dMiB, disk: %dMiB}
 log: {access: false, level: warn}
 buckets:
-  - name: %[7]s
-    path_prefix: /%[7]s
-    s3: {bucket: %[7]s, region: us-east-1, endpoint: %[8]q, anonymous: true, path_style: true}
-`, n.Name, filepath.Join(o.Dir, n.Name), port(n.Client), port(n.Admin), o.MemoryMiB, o.DiskMiB, o.Bucket, o.OriginURL)
+%s`, n.Name, filepath.Join(o.Dir, n.Name), port(n.Client), domain, port(n.Admin), o.MemoryMiB, o.DiskMiB, o.Buckets)
 }
 
 func (n *Process) clusterConfig(nodes int, first, key string) string {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"runtime/debug"
@@ -18,7 +17,8 @@ type serveCmd struct {
 
 // Help is the end of what --help prints.
 func (serveCmd) Help() string {
-	return "SIGINT and SIGTERM end it: it leaves the ring, serves on for server.drain so that balancers notice,\n" +
+	return "SIGHUP makes it take its configuration anew, as does a change of the file: entirely, or not at all.\n" +
+		"SIGINT and SIGTERM end it: it leaves the ring, serves on for server.drain so that balancers notice,\n" +
 		"finishes what it serves (30 s at most) and exits with 0. A second signal ends it at once.\n\n" +
 		"Example:\n\n\trookery serve --config /etc/rookery/rookery.yaml\n"
 }
@@ -33,33 +33,43 @@ const beyondCache = 80 << 20
 
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, p *process) error {
-	cfg, warnings, err := config.Load(c.Config, p.getenv)
+	load := func() (*config.Config, []config.Warning, error) { return config.Load(c.Config, p.getenv) }
+	reloads, was := catchHup(), stateOf(c.Config)
+	defer reloads.stop()
+	cfg, warnings, err := load()
 	if err != nil {
 		return err
 	}
-	log := newLog(p.stderr, cfg.Log)
-	for _, w := range warnings {
-		log.Warn("configuration", "at", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column), "warning", w.Message)
-	}
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	log := newLog(p.stderr, cfg.Log, level)
+	run.LogWarnings(log, warnings)
 	debug.SetMemoryLimit(cfg.Cache.MemoryBytes + beyondCache)
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
-	n, err := run.Start(ctx, cfg, run.Options{Version: readBuild().Version, Log: log, Drain: drain})
+	n, err := run.Start(ctx, cfg, run.Options{Version: readBuild().Version, Log: log, Level: level, Load: load, Drain: drain})
 	if err != nil {
 		return err
 	}
+	file := ""
+	if cfg.Reload.Watch {
+		file = c.Config
+	}
+	reloads.begin(ctx, n, file, was, log)
 	<-ctx.Done()
-	log.Info("draining", "node", cfg.Node.Name, "for", cfg.Server.Drain.String())
+	reloads.wait()
+	wait := n.Config().Server.Drain
+	log.Info("draining", "node", cfg.Node.Name, "for", wait.String())
 	n.Drain()
-	<-time.After(cfg.Server.Drain) // a second signal ends the process at once
+	<-time.After(wait) // a second signal ends the process at once
 	log.Info("ending", "node", cfg.Node.Name)
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
 	defer cancel()
 	return n.Close(finish)
 }
 
-func newLog(w io.Writer, l config.Log) *slog.Logger {
-	o := &slog.HandlerOptions{Level: l.Level}
+func newLog(w io.Writer, l config.Log, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
 	if l.JSON {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}

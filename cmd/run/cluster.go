@@ -92,17 +92,17 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for other nodes (cluster.peer_bind): %w", err)
 	}
-	s := peer.Serve(peer.ServerOptions{
+	n.peers = peer.Serve(peer.ServerOptions{
 		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: n.options.fingerprint, CouncilID: n.councilID,
 		Member: n.members.known, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
 		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
 		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("listener for other nodes", func(ctx context.Context) error {
-		if err := s.Shutdown(ctx); err != nil {
+		if err := n.peers.Shutdown(ctx); err != nil {
 			n.log.Warn("reads of other nodes cut off at the end", "err", err)
 		}
-		return s.Close()
+		return n.peers.Close()
 	})
 	return ln.Addr(), nil
 }

@@ -9,7 +9,7 @@ import (
 
 // HasChunk reports whether this node's own disk has a chunk.
 func (n *Node) HasChunk(key object.Key, v object.Version, chunk int64) bool {
-	return n.store.Has(key, v, chunk)
+	return n.store.Has(n.node.Placed(key), v, chunk)
 }
 
 // Crash takes the node down at once: nobody is told, nothing is finished.

@@ -22,8 +22,9 @@ func (n *Node) health() admin.Health {
 	if s := n.store.Stats(); s.Full {
 		h.Reasons = append(h.Reasons, "nothing can be stored, bytes pass through: "+s.Reason)
 	}
-	for _, b := range n.cfg.Buckets {
-		if !n.origins[b.Name].Healthy() {
+	now := n.now()
+	for _, b := range now.cfg.Buckets {
+		if !now.origins[b.Name].Healthy() {
 			h.Reasons = append(h.Reasons, "S3 fails, only what is cached is served of bucket "+b.Name)
 		}
 	}

@@ -212,6 +212,7 @@ func (c *testCluster) send(ctx context.Context, i int, method string, u *url.URL
 	if request.Header == nil {
 		request.Header = http.Header{}
 	}
+	request.Header.Set("X-Amz-Checksum-Mode", "ENABLED") // as the SDKs of today do
 	response, err := c.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("rook-%d: %w", i, err)

@@ -16,7 +16,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 	if err != nil {
 		return gateway.Policy{}, fmt.Errorf("jwt: %w", err)
 	}
-	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests}
+	p := gateway.Policy{Domain: cfg.Server.Domain, MaxRequests: cfg.Server.MaxConcurrentRequests, NoAccessLog: !cfg.Log.Access}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
 		guard, err := guardOf(tokens, cfg, b)
@@ -24,7 +24,8 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 			return gateway.Policy{}, fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
 		p.Routes = append(p.Routes, gateway.Route{
-			Bucket: b.Name, PathPrefix: b.PathPrefix, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			Bucket: b.Name, PathPrefix: b.PathPrefix, Region: b.S3.Region, Guard: guard, ClientCacheControl: b.ClientCacheControl,
+			CORS: corsOf(b.CORS),
 		})
 	}
 	return p, nil
@@ -45,4 +46,12 @@ func guardOf(tokens *auth.JWT, cfg *config.Config, b *config.Bucket) (*auth.Guar
 	}
 	schemes = append(schemes, signatures...)
 	return auth.NewGuard(false, schemes, rules), nil
+}
+
+func corsOf(rules []config.CORSRule) []gateway.CORSRule {
+	all := make([]gateway.CORSRule, len(rules))
+	for i, r := range rules {
+		all[i] = gateway.CORSRule(r)
+	}
+	return all
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,6 @@ import (
 	"rookery/config"
 	"rookery/gateway"
 	"rookery/node"
-	"rookery/origin"
 	"rookery/peer"
 	"rookery/purge"
 	"rookery/ring"
@@ -35,6 +35,10 @@ import (
 type Options struct {
 	Version string // of the program
 	Log     *slog.Logger
+	// Load reads the configuration anew, for a reload; nil where that is not possible.
+	Load func() (*config.Config, []config.Warning, error)
+	// Level is that of Log, which a reload sets; nil where it stays.
+	Level *slog.LevelVar
 	// Drain begins to end the process as SIGTERM does, and returns at once; nil where
 	// an operator cannot ask for that.
 	Drain func()
@@ -46,17 +50,18 @@ type Options struct {
 
 // Node is one running node.
 type Node struct {
-	cfg     *config.Config
+	cfg     *config.Config // what it was started with; for what a reload may change see now
 	options Options
 	log     *slog.Logger
 	metrics *metrics.Set
 
 	store   *store.Store
-	origins map[string]*origin.Origin
 	ring    *ring.Ring
 	purges  *purge.State
 	node    *node.Node
+	core    *gateway.Core
 	client  *peer.Client   // nil for a node alone
+	peers   *peer.Server   // nil for a node alone
 	self    *peer.Identity // nil for a node alone
 	members members
 	bench   bench
@@ -68,6 +73,11 @@ type Node struct {
 	ready                     chan struct{} // closed when the node has its place in the ring
 	stage                     atomic.Int32  // a stage, until it has
 	draining                  atomic.Bool
+
+	live    atomic.Pointer[generation]
+	reloads reloads
+	retired sync.WaitGroup
+	closing chan struct{} // closed when the node begins to close
 
 	closers []closer // in the order of opening
 }
@@ -87,12 +97,14 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
-		ring: new(ring.Ring), purges: purge.NewState(), origins: make(map[string]*origin.Origin), ready: make(chan struct{}),
+		ring: new(ring.Ring), purges: purge.NewState(), ready: make(chan struct{}), closing: make(chan struct{}),
 	}
+	n.begin(cfg)
+	n.reloads.begin(n)
 	n.ring.Store(ring.Build(nil))
 	n.metrics.NewGauge(fmt.Sprintf("rookery_build_info{version=%q,go=%q,ring=%q}", o.Version, runtime.Version(), o.fingerprint), func() float64 { return 1 })
 	steps := []func(context.Context) error{
-		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady,
+		n.listen, n.openStore, n.openOrigins, n.openNode, n.joinCluster, n.joinCouncil, n.serveAdmin, n.servePublic, n.becomeReady, n.openReloads,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -106,7 +118,8 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 // files that the configuration names, and makes the origins' clients and the policy,
 // for which nothing is fetched.
 func Check(ctx context.Context, cfg *config.Config) error {
-	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet(), origins: make(map[string]*origin.Origin)}
+	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: metrics.NewSet()}
+	n.begin(cfg)
 	if !cfg.Cluster.Alone() {
 		if _, err := n.identity(); err != nil {
 			return err
@@ -204,28 +217,9 @@ func (n *Node) openStore(context.Context) error {
 	return nil
 }
 
-func (n *Node) openOrigins(ctx context.Context) error {
-	for _, b := range n.cfg.Buckets {
-		o, err := origin.Open(ctx, care(&b.S3), n.places(&b)...)
-		if err != nil {
-			return fmt.Errorf("bucket %s: %w", b.Name, err)
-		}
-		n.origins[b.Name] = o
-		n.opened("origin of "+b.Name, func(context.Context) error { o.Close(); return nil })
-	}
-	return nil
-}
-
 func (n *Node) openNode(context.Context) error {
-	buckets := make(map[string]node.Bucket, len(n.cfg.Buckets))
-	for _, b := range n.cfg.Buckets {
-		buckets[b.Name] = node.Bucket{
-			Origin: n.origins[b.Name], Freshness: b.Freshness, Retry: node.Retry(b.S3.Care.Retry),
-			TagHeaders: b.TagHeaders, StaleWithoutLease: b.StaleWithoutLease,
-		}
-	}
 	o := node.Options{
-		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: buckets,
+		Name: n.cfg.Node.Name, Store: n.store, Ring: n.ring, Purges: n.purges, Buckets: bucketsOf(n.now()),
 		FlightBytes: shares(n.cfg.Cache.MemoryBytes).flights, FinishBytes: n.cfg.Cache.FinishAbandonedBytes,
 		MaxWaiting: waiting(n.cfg.Server.MaxConcurrentRequests),
 		Log:        n.log, Metrics: n.metrics,
@@ -244,25 +238,19 @@ func (n *Node) openNode(context.Context) error {
 	return nil
 }
 
-func (n *Node) servePublic(ctx context.Context) error {
-	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
-	n.opened("policy", func(context.Context) error { end(); return nil })
-	policy, err := n.policyOf(lasting, n.cfg)
+func (n *Node) servePublic(context.Context) error {
+	policy, err := n.openPolicy()
 	if err != nil {
 		return err
 	}
 	o := gateway.Options{
 		Reader: n.node, Policy: policy,
-		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics, Ready: n.Ready,
+		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, AccessLog: n.log, Metrics: n.metrics, Ready: n.Ready,
 	}
-	if n.cfg.Log.Access {
-		o.AccessLog = n.log
-	}
-	core, err := gateway.New(o)
-	if err != nil {
+	if n.core, err = gateway.New(o); err != nil {
 		return err
 	}
-	n.publicServer = gateway.NewServer(core.Handler(), n.log)
+	n.publicServer = gateway.NewServer(n.core.Handler(), n.log)
 	n.serve("clients", n.publicServer, gateway.Listener(n.public))
 	return nil
 }

@@ -13,16 +13,12 @@ import (
 
 // adminOptions gives the operators' listener its views of this node.
 func (n *Node) adminOptions() admin.Options {
-	names := make([]string, len(n.cfg.Buckets))
-	for i, b := range n.cfg.Buckets {
-		names[i] = b.Name
-	}
 	return admin.Options{
-		Token: string(n.cfg.Admin.Token), Buckets: names,
+		Settings: func() *admin.Settings { return n.now().admin }, Reload: n.tryReload,
 		Health: n.health, Ready: n.readiness, WriteMetrics: n.writeMetrics, Cluster: n.clusterView,
 		Owners: func(key object.Key, extent int64) []string { return n.ring.Load().Owners(key, extent) },
 		Stats:  n.stats, Held: n.held, Log: n.log, Metrics: n.metrics,
-		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Origins: n.cfg.ByS3Bucket(), Drain: n.options.Drain,
+		Council: &n.bench, LeaseEnd: n.purges.LeaseEnd, Drain: n.options.Drain,
 	}
 }
 
@@ -32,7 +28,7 @@ func (n *Node) writeMetrics(w io.Writer) {
 }
 
 func (n *Node) clusterView() admin.Cluster {
-	v := admin.Cluster{Fingerprint: n.options.fingerprint}
+	v := admin.Cluster{Fingerprint: n.options.fingerprint, Generation: n.now().number}
 	for _, m := range n.cluster.Members() {
 		v.Members = append(v.Members, memberView(m))
 	}
@@ -57,8 +53,13 @@ func (n *Node) stats() admin.Stats {
 		Flights: admin.Flights{Count: count, Bytes: bytes},
 		Buckets: make(map[string]admin.Reads),
 	}
+	origins := n.now().origins
 	for bucket, r := range n.node.Reads() {
-		requests, received := n.origins[bucket].Counts()
+		o := origins[bucket]
+		if o == nil { // a reload is just putting it in or taking it out
+			continue
+		}
+		requests, received := o.Counts()
 		reads := readsView(r)
 		reads.Origin = admin.Origin{Requests: requests, Bytes: received}
 		v.Buckets[bucket] = reads
@@ -94,6 +95,7 @@ func addReads(a, b admin.Reads) admin.Reads {
 
 // held is what this node has of one object, memory and disk together.
 func (n *Node) held(key object.Key) (admin.Held, bool) {
+	key = n.node.Placed(key)
 	hot, inMemory := n.store.Hot(key)
 	info, onDisk := n.store.Info(key)
 	switch {
@@ -109,7 +111,7 @@ func (n *Node) held(key object.Key) (admin.Held, bool) {
 }
 
 func (n *Node) freshness(bucket string) object.Freshness {
-	for _, b := range n.cfg.Buckets {
+	for _, b := range n.now().cfg.Buckets {
 		if b.Name == bucket {
 			return b.Freshness
 		}

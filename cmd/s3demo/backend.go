@@ -13,7 +13,7 @@ import (
 
 // backend lays what others PUT over the samples.
 type backend struct {
-	gofakes3.Backend // in memory
+	gofakes3.Backend                              // in memory
 	samples          map[string]map[string]sample // by bucket and key
 }
 

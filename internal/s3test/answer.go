@@ -49,10 +49,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.stall(r.Context())
 		panic(http.ErrAbortHandler)
 	}
-	p := s.plan(q, step)
 	w.Header().Set("X-Amz-Request-Id", "S3TEST")
 	w.Header().Set("X-Amz-Id-2", "s3test")
 	w.Header().Set("Server", "s3test")
+	if q.Query != "" && step.Status == 0 {
+		s.document(w, r, q, step)
+		return
+	}
+	p := s.plan(q, step)
 	if p.version == nil || p.status >= 300 {
 		s.refuse(w, q, p, step)
 		return

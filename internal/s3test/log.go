@@ -18,6 +18,7 @@ type Request struct {
 	Bucket, Key string
 	VersionID   string
 	Part        string // partNumber
+	Query       string // "list", "attributes" or "tagging"; "" asks for an object
 	Header      http.Header
 
 	Status int // 0 until the answer begins, and when it was dropped
@@ -109,9 +110,11 @@ func (s *Server) Await(ctx context.Context, until func([]Request) bool) error {
 func (s *Server) begin(r *http.Request) *Request {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	n := nameOf(r.Host, path)
+	parameters := r.URL.Query()
 	q := &Request{
 		Method: r.Method, Target: r.RequestURI, Host: r.Host, Remote: r.RemoteAddr,
-		Bucket: n.bucket, Key: n.key, VersionID: r.URL.Query().Get("versionId"), Part: r.URL.Query().Get("partNumber"), Header: r.Header.Clone(),
+		Bucket: n.bucket, Key: n.key, VersionID: parameters.Get("versionId"), Part: parameters.Get("partNumber"), Header: r.Header.Clone(),
+		Query: queryOf(r.Method, n, parameters),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,6 +21,7 @@ type Meta struct {
 	// VersionID keeps the version reachable by versionId after a later Put, and
 	// is sent as x-amz-version-id; "" for an unversioned bucket.
 	VersionID string
+	Tags      [][2]string // name and value, as tagging tells them
 	// Parts are the sizes of the parts that it was uploaded in; nil if it was
 	// uploaded as one.
 	Parts []int64

@@ -16,6 +16,8 @@ type Step struct {
 	// Header is set on the answer, last of all: a Content-Range here is a wrong
 	// one, a Retry-After a wish. An empty list of values removes the field.
 	Header http.Header
+	// Text is the document that a query gets in place of the right one.
+	Text string
 	// Drop cuts the connection before any answer. Mind that net/http repeats a GET
 	// by itself when it finds a kept connection cut: it takes the next step.
 	Drop bool

@@ -136,6 +136,11 @@ func (o *origin) find(ctx context.Context, key object.Key) (*version, error) {
 	return v, nil
 }
 
+// Query is not asked: no node of the simulation lists.
+func (*origin) Query(context.Context, object.Query) (*object.Document, error) {
+	return nil, &object.OriginError{Status: http.StatusNotImplemented, Code: "NotImplemented"}
+}
+
 func (o *origin) Head(ctx context.Context, key object.Key, ifNoneMatch string) (*object.Info, error) {
 	sent := o.host.now()
 	v, err := o.find(ctx, key)
