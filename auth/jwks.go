@@ -63,13 +63,11 @@ type jwksMeter struct {
 }
 
 func newJWKSMeter(set *metrics.Set, issuer string) *jwksMeter {
-	name := func(series, more string) string {
-		return fmt.Sprintf("rookery_jwks_%s{issuer=%q%s}", series, issuer, more)
-	}
 	return &jwksMeter{
-		keys: set.GetOrCreateGauge(name("keys", ""), nil), at: set.GetOrCreateGauge(name("fetched_timestamp_seconds", ""), nil),
-		good:   set.GetOrCreateCounter(name("fetches_total", `,outcome="ok"`)),
-		failed: set.GetOrCreateCounter(name("fetches_total", `,outcome="failed"`)),
+		keys:   set.GetOrCreateGauge(fmt.Sprintf("rookery_jwks_keys{issuer=%q}", issuer), nil),
+		at:     set.GetOrCreateGauge(fmt.Sprintf("rookery_jwks_fetched_timestamp_seconds{issuer=%q}", issuer), nil),
+		good:   set.GetOrCreateCounter(fmt.Sprintf("rookery_jwks_fetches_total{issuer=%q,outcome=\"ok\"}", issuer)),
+		failed: set.GetOrCreateCounter(fmt.Sprintf("rookery_jwks_fetches_total{issuer=%q,outcome=\"failed\"}", issuer)),
 	}
 }
 

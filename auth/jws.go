@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -88,7 +89,7 @@ func parseObject(text []byte) (map[string]any, error) {
 		return nil, err
 	}
 	var object map[string]any
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if err := decoder.Decode(&object); err != nil || object == nil {
 		return nil, errors.New("not a JSON object")
@@ -99,42 +100,54 @@ func parseObject(text []byte) (map[string]any, error) {
 // checkNames walks through JSON and refuses a name that one object has twice, and a
 // second value.
 func checkNames(text []byte) error {
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	type open struct {
-		names map[string]bool // nil in an array
-		value bool            // what comes next is a value, not a name
-	}
-	var stack []open
+	var in nesting
 	for first := true; ; first = false {
 		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) && !first && len(stack) == 0 {
+		over := !first && len(in) == 0
+		if over && errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil || !first && len(stack) == 0 {
+		if err != nil || over {
 			return errors.New("not one JSON value")
 		}
-		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		if len(stack) > 0 {
-			if in := &stack[len(stack)-1]; in.names != nil {
-				if name, isName := token.(string); isName && !in.value {
-					if in.names[name] {
-						return errors.New("a name is there twice")
-					}
-					in.names[name], in.value = true, true
-					continue
-				}
-				in.value = false
-			}
-		}
-		switch token {
-		case json.Delim('{'):
-			stack = append(stack, open{names: map[string]bool{}})
-		case json.Delim('['):
-			stack = append(stack, open{})
+		if !in.take(token) {
+			return errors.New("a name is there twice")
 		}
 	}
+}
+
+// nesting are the objects and arrays that are open, the innermost last.
+type nesting []level
+
+type level struct {
+	names map[string]bool // nil in an array
+	named bool            // a name was the last, so a value comes next
+}
+
+// take goes on by one token of well-formed JSON. It returns false for a name that its
+// object has already.
+func (n *nesting) take(token json.Token) bool {
+	if token == json.Delim('}') || token == json.Delim(']') {
+		*n = (*n)[:len(*n)-1]
+		return true
+	}
+	if len(*n) > 0 {
+		in := &(*n)[len(*n)-1]
+		if in.names != nil && !in.named {
+			name := token.(string) // nothing else is before a colon
+			again := in.names[name]
+			in.names[name], in.named = true, true
+			return !again
+		}
+		in.named = false
+	}
+	switch token {
+	case json.Delim('{'):
+		*n = append(*n, level{names: map[string]bool{}})
+	case json.Delim('['):
+		*n = append(*n, level{})
+	}
+	return true
 }

@@ -369,8 +369,10 @@ func (i *Issuer) effective() yaml.MapSlice {
 		keys := make([]yaml.MapSlice, len(i.Keys))
 		for n, k := range i.Keys {
 			keys[n] = compact(yaml.MapSlice{
-				{Key: "id", Value: escape(k.ID)}, {Key: "algorithm", Value: k.Algorithm},
-				{Key: "secret", Value: masked(k.Secret)}, {Key: "path", Value: escape(k.Path)},
+				{Key: "id", Value: escape(k.ID)},
+				{Key: "algorithm", Value: k.Algorithm},
+				{Key: "secret", Value: masked(k.Secret)},
+				{Key: "path", Value: escape(k.Path)},
 			})
 		}
 		section = append(section, yaml.MapItem{Key: "keys", Value: keys})

@@ -38,14 +38,6 @@ func (s *section) refuseUnlessOff(key, why string) {
 	sub.opaque = true
 }
 
-// refuseUnlessFalse stops the start if the switch is on.
-func (s *section) refuseUnlessFalse(key, why string) {
-	var on bool
-	if s.boolean(key, &on) && on {
-		s.fail(key, "%s", why)
-	}
-}
-
 // refuseUnlessTrue stops the start if the switch is off.
 func (s *section) refuseUnlessTrue(key, why string) {
 	on := true

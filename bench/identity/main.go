@@ -97,8 +97,8 @@ func report(o options, costs []pair) error {
 	}
 	perHit := 1e6 / float64(o.requests)
 	base := median(without)
-	cost, low, high := median(differences)/base, 0.0, 0.0
-	low, high = interval(differences)
+	cost := median(differences) / base
+	low, high := interval(differences)
 	fmt.Printf("%d pairs of rounds of %d hits of %d bytes, medians\n", len(costs), o.requests, o.bytes)
 	fmt.Printf("anonymous            %8.2f CPU µs a hit\n", base*perHit)
 	fmt.Printf("with a token         %8.2f CPU µs a hit\n", median(with)*perHit)

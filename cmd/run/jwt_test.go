@@ -36,6 +36,33 @@ func guarded(t *testing.T, jwtSection, authSection string) change {
 	return func(c *config.Config, _ *run.Options) { c.JWT, c.Buckets[0].Auth = file.JWT, file.Buckets[0].Auth }
 }
 
+// guardedBeside gives every node a jwt section and a second bucket that wants tokens.
+func guardedBeside(t *testing.T, jwtSection string) change {
+	with := guarded(t, jwtSection, "{enabled: true}")
+	return func(c *config.Config, o *run.Options) {
+		c.Buckets = append(c.Buckets, c.Buckets[0])
+		other := *c
+		other.Buckets = c.Buckets[1:]
+		with(&other, o)
+		c.JWT, other.Buckets[0].Name, other.Buckets[0].PathPrefix = other.JWT, "guarded", "/guarded"
+	}
+}
+
+// forbidden asks node i for a path, which it must not give.
+func (c *testCluster) forbidden(i int, path string) {
+	c.t.Helper()
+	u := c.target(i, "")
+	u.Path = path
+	answer, err := c.send(c.t.Context(), i, http.MethodGet, u, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusForbidden {
+		c.t.Errorf("%s: %s", path, answer.Status)
+	}
+}
+
 // Whoever asks any node, what a token does not allow is refused before S3, the disk or
 // another node is asked; what it allows is a hit for the next one who may.
 func TestTokensOpenWhatTheyMay(t *testing.T) {

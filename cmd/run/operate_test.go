@@ -156,13 +156,14 @@ func (c *testCluster) metrics(i int) map[string]float64 {
 var documented = regexp.MustCompile("`(rookery_[a-z0-9_]+)`")
 
 func TestEveryDocumentedMetricIsThere(t *testing.T) {
-	c := newCluster(t, 2, nil)
+	c := newCluster(t, 2, guardedBeside(t, "{enabled: true, algorithm: RS256, jwks_url: http://127.0.0.1:1/}"))
 	o := c.put("o", 1000, s3test.Meta{})
 	owner, others := c.owner("o", 0)
 	for range 2 {
 		c.read(owner, o)
 		c.read(others[0], o)
 	}
+	c.forbidden(owner, "/guarded/o")
 	page := c.metrics(owner)
 	families := make(map[string]bool)
 	for name := range page {
