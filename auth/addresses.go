@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// WrongAddress: the client may not come from where it does, or a signed URL is for another.
+// WrongAddress is the reason where the client may not come from where it does, or a signed URL is for another.
 const WrongAddress = "address"
 
 // Addresses is a Rule about where requests come from. An address that is blocked is

@@ -19,6 +19,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/golang/groupcache/lru"
+
+	"rookery/netguard"
 )
 
 // The reasons for which a policy's requests are refused.
@@ -41,6 +43,9 @@ type OPAOptions struct {
 	Timeout time.Duration // of one question
 	TTL     time.Duration // how long a decision is believed; 0 is not at all
 	Bucket  string        // a label in metrics
+	// AllowLinkLocal lets the server be at a link-local address.
+	AllowLinkLocal bool
+
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics *metrics.Set
@@ -99,7 +104,7 @@ func NewOPA(ctx context.Context, o OPAOptions) (*OPA, error) {
 	counter := func(name, labels string) *metrics.Counter {
 		return o.Metrics.GetOrCreateCounter(fmt.Sprintf("%s{bucket=%q%s}", name, o.Bucket, labels))
 	}
-	dialer := &net.Dialer{Timeout: o.Timeout, Control: reachable}
+	dialer := &net.Dialer{Timeout: o.Timeout, Control: netguard.Control(o.AllowLinkLocal)}
 	transport := &http.Transport{
 		DialContext: dialer.DialContext, MaxConnsPerHost: maxConnsToOPA, MaxIdleConnsPerHost: maxConnsToOPA,
 		IdleConnTimeout: idleOPAConnection, MaxResponseHeaderBytes: maxDecisionBytes,
@@ -107,7 +112,7 @@ func NewOPA(ctx context.Context, o OPAOptions) (*OPA, error) {
 	context.AfterFunc(ctx, transport.CloseIdleConnections)
 	return &OPA{
 		o: o, url: u.JoinPath("v1", "data", o.Policy).String(),
-		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client:  &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		allowed: counter("rookery_opa_requests_total", `,outcome="allow"`), denied: counter("rookery_opa_requests_total", `,outcome="deny"`),
 		failed: counter("rookery_opa_requests_total", `,outcome="failed"`), cached: counter("rookery_opa_cached_total", ""),
 		took:  o.Metrics.GetOrCreatePrometheusHistogram(fmt.Sprintf("rookery_opa_duration_seconds{bucket=%q}", o.Bucket)),

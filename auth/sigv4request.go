@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -219,7 +220,7 @@ func (q *signedRequest) readQuery(r *Request, parameters []parameter) error {
 
 // presignedPayload is UNSIGNED-PAYLOAD unless the URL or a header says another hash.
 func presignedPayload(r *Request, inQuery []string) (string, error) {
-	values := append(inQuery, r.Header.Values("X-Amz-Content-Sha256")...)
+	values := slices.Concat(inQuery, r.Header.Values("X-Amz-Content-Sha256"))
 	if len(values) == 0 {
 		return unsignedPayload, nil
 	}

@@ -4,10 +4,10 @@ import "github.com/goccy/go-yaml"
 
 // BucketAuth says who may read a bucket.
 type BucketAuth struct {
-	Enabled bool // false: everybody
-	JWT     BucketJWT
-	SigV4   []SigV4Key // none: such signatures are not taken
-	URLs    SignedURLs
+	Enabled    bool // false: everybody
+	JWT        BucketJWT
+	SigV4      []SigV4Key // none: such signatures are not taken
+	SignedURLs SignedURLs
 }
 
 // BucketJWT is what a bucket asks of tokens.
@@ -30,8 +30,8 @@ func readAuth(s *section, c *Config, a *BucketAuth) {
 	}
 	a.JWT.Claims = readConditions(tokens, "claims")
 	readSigV4(s.section("sigv4"), a)
-	readSignedURLs(s.section("signed_urls"), &a.URLs)
-	signatures := len(a.SigV4)+len(a.URLs.Keys) > 0
+	readSignedURLs(s.section("signed_urls"), &a.SignedURLs)
+	signatures := len(a.SigV4)+len(a.SignedURLs.Keys) > 0
 	switch {
 	case (tokens.given || signatures) && !s.has("enabled"):
 		s.missing("enabled")
@@ -55,8 +55,8 @@ func (a *BucketAuth) effective() yaml.MapSlice {
 	if len(a.SigV4) > 0 {
 		section = append(section, yaml.MapItem{Key: "sigv4", Value: effectiveSigV4(a.SigV4)})
 	}
-	if len(a.URLs.Keys) > 0 {
-		section = append(section, yaml.MapItem{Key: "signed_urls", Value: effectiveSignedURLs(&a.URLs)})
+	if len(a.SignedURLs.Keys) > 0 {
+		section = append(section, yaml.MapItem{Key: "signed_urls", Value: effectiveSignedURLs(&a.SignedURLs)})
 	}
 	return section
 }

@@ -26,12 +26,13 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 const leastURLSecret = 32
 
 func readSignedURLs(s *section, u *SignedURLs) {
+	if !s.given {
+		return
+	}
 	u.MaxExpiry = 24 * time.Hour
+	s.missing("keys")
 	sections, _ := s.list("keys")
 	s.duration("max_expiry", &u.MaxExpiry, time.Second, longest)
-	if s.given {
-		s.missing("keys")
-	}
 	for _, keys := range sections {
 		k := SignedURLKey{}
 		switch {

@@ -22,6 +22,7 @@ func readBuckets(root *section, c *Config) []*section {
 		b := Bucket{Freshness: c.Cache.Freshness}
 		readBucket(s, &b)
 		readAuth(s.section("auth"), c, &b.Auth)
+		b.OPA = readAuthorization(s.section("authorization"))
 		c.Buckets = append(c.Buckets, b)
 	}
 	return sections

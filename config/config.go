@@ -126,6 +126,7 @@ type Bucket struct {
 	CORS     []CORSRule
 	Auth     BucketAuth
 	IPFilter IPFilter
+	OPA      *OPA // nil for none
 }
 
 // ByS3Bucket returns the buckets' names by the names of their buckets at S3,

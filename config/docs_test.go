@@ -82,7 +82,7 @@ func knownKeys(t *testing.T) map[string]bool {
 // emptyLists has one element in each list of sections.
 const emptyLists = `
 jwt: {enabled: true, keys: [{}], issuers: [{keys: [{}]}], token_sources: [{}], claims: [{}], admin_claims: [{}]}
-buckets: [{s3: {replicas: [{}]}, cors: [{}], auth: {jwt: {claims: [{}]}}}]
+buckets: [{s3: {replicas: [{}]}, cors: [{}], auth: {jwt: {claims: [{}]}, sigv4: {keys: [{}]}, signed_urls: {keys: [{}]}}, authorization: {type: opa}}]
 `
 
 func hasChild(keys map[string]bool, section string) bool {
@@ -252,6 +252,10 @@ func complete(file, bucket map[string]any) {
 			inner(file, "jwt")
 		}
 		completeConditions(auth["jwt"])
+		completeSignatures(auth)
+	}
+	if opa, ok := bucket["authorization"].(map[string]any); ok {
+		orElse(opa, map[string]any{"type": "opa", "opa_url": "http://h:8181", "opa_policy_path": "a/b"})
 	}
 	tokens, ok := file["jwt"].(map[string]any)
 	if !ok {
@@ -270,6 +274,33 @@ func complete(file, bucket map[string]any) {
 		issuer = inner(tokens, "issuers[]")
 	}
 	completeIssuer(issuer)
+}
+
+// completeSignatures gives the keys of signatures what they cannot be without.
+func completeSignatures(auth map[string]any) {
+	for section, needs := range map[string]map[string]any{
+		"sigv4":       {"access_key": "AKPROXY1", "secret_key": longSecret},
+		"signed_urls": {"id": "k1", "secret": longSecret},
+	} {
+		own, ok := auth[section].(map[string]any)
+		if !ok {
+			continue
+		}
+		key := inner(own, "keys[]")
+		if section == "sigv4" {
+			delete(key, "secret") // which is what inner knows of keys
+		}
+		orElse(key, needs)
+	}
+}
+
+// orElse adds what is missing.
+func orElse(section, needs map[string]any) {
+	for key, value := range needs {
+		if _, ok := section[key]; !ok {
+			section[key] = value
+		}
+	}
 }
 
 // completeIssuer gives an issuer an algorithm that fits its keys, and a key.

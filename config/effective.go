@@ -157,6 +157,9 @@ func effectiveBuckets(buckets []Bucket) []yaml.MapSlice {
 				{Key: "lists", Value: formatDuration(b.Lists)},
 			}...)},
 		}
+		if b.OPA != nil {
+			all[i] = append(all[i], yaml.MapItem{Key: "authorization", Value: b.OPA.effective()})
+		}
 		if len(b.CORS) > 0 {
 			all[i] = append(all[i], yaml.MapItem{Key: "cors", Value: effectiveCORS(b.CORS)})
 		}

@@ -38,13 +38,13 @@ func parse(name string, text []byte, getenv Getenv, hostname func() (string, err
 	return (&document{findings: findings{file: name}, getenv: getenv, hostname: hostname}).parse(text)
 }
 
-func (doc *document) parse(text []byte) (*Config, []Warning, error) {
+func (d *document) parse(text []byte) (*Config, []Warning, error) {
 	var c *Config
-	if root := doc.open(text); root != nil {
+	if root := d.open(text); root != nil {
 		c = readConfig(root)
-		doc.close()
+		d.close()
 	}
-	errs, warnings := doc.sorted()
+	errs, warnings := d.sorted()
 	if len(errs) > 0 {
 		return nil, warnings, errs
 	}

@@ -142,6 +142,7 @@ var keys = map[string]string{
 	"JSON": "format", "NotFound": "negative_404", "Forbidden": "negative_403", "MaxConns": "connection_pool_size",
 	"Breaker": "circuit_breaker", "Care": "", "TagHeaders": "cache.tag_header", "StaleWithoutLease": "cache.stale_without_lease",
 	"ClientCacheControl": "cache.client_cache_control", "Lists": "cache.lists", "NoAnonymousLists": "anonymous_lists", "Identity": "cache.identity",
+	"SigV4": "sigv4", "SignedURLs": "signed_urls", "OPA": "authorization",
 }
 
 // keyOf turns a path of fields into the file's key.

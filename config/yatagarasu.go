@@ -62,7 +62,6 @@ func readOldDisk(s, node *section, c *Config) {
 }
 
 func readOldBucket(s *section) {
-	s.refuse("authorization", notYet)
 	s.refuseUnlessOff("watermark", notYet)
 	s.refuseUnlessOff("image_optimization", notYet)
 }

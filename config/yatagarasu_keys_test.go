@@ -72,13 +72,13 @@ var oldKeys = []struct {
 	{"buckets[].cache.enabled", `false`, refuses("every bucket is cached")},
 	{"buckets[].cache.ttl_seconds", `90`, does(func(c *Config) any { return c.Buckets[0].Freshness.Default }, 90*time.Second, "node TestStaleWhileRevalidate")},
 	{"buckets[].cache.max_item_size_mb", `5`, warns("objects of every size are cached, in chunks")},
-	{"buckets[].authorization.type", `opa`, refuses("authorization: not available in this version")},
-	{"buckets[].authorization.opa_url", `"http://h:8181"`, refuses("authorization: not available in this version")},
-	{"buckets[].authorization.opa_policy_path", `a/b`, refuses("authorization: not available in this version")},
-	{"buckets[].authorization.opa_timeout_ms", `50`, refuses("authorization: not available in this version")},
-	{"buckets[].authorization.opa_cache_ttl_seconds", `10`, refuses("authorization: not available in this version")},
-	{"buckets[].authorization.opa_fail_mode", `closed`, refuses("authorization: not available in this version")},
-	{"buckets[].authorization.openfga_endpoint", `"http://h"`, refuses("authorization: not available in this version")},
+	{"buckets[].authorization.type", `opa`, does(func(c *Config) any { return c.Buckets[0].OPA != nil }, true, "auth TestOPAFailsClosed")},
+	{"buckets[].authorization.opa_url", `"http://h:8181"`, does(func(c *Config) any { return c.Buckets[0].OPA.URL }, "http://h:8181", "auth TestOPAFailsClosed")},
+	{"buckets[].authorization.opa_policy_path", `a/b`, does(func(c *Config) any { return c.Buckets[0].OPA.PolicyPath }, "a/b", "auth TestOPAFailsClosed")},
+	{"buckets[].authorization.opa_timeout_ms", `50`, does(func(c *Config) any { return c.Buckets[0].OPA.Timeout }, 50*time.Millisecond, "auth TestOPAFailsClosed")},
+	{"buckets[].authorization.opa_cache_ttl_seconds", `10`, does(func(c *Config) any { return c.Buckets[0].OPA.CacheTTL }, 10*time.Second, "auth TestOPAFailsClosed")},
+	{"buckets[].authorization.opa_fail_mode", `open`, refuses("what OPA does not decide is always refused")},
+	{"buckets[].authorization.openfga_endpoint", `"http://h"`, refuses("OpenFGA is not available in this version: use opa")},
 	{"buckets[].ip_filter.allowlist", `[10.0.0.0/8]`, does(func(c *Config) any { return fmt.Sprint(c.Buckets[0].IPFilter.Allow) }, "[10.0.0.0/8]", "cmd/run TestNodeKeepsAddressLists")},
 	{"buckets[].ip_filter.blocklist", `[192.0.2.1]`, does(func(c *Config) any { return fmt.Sprint(c.Buckets[0].IPFilter.Block) }, "[192.0.2.1/32]", "cmd/run TestNodeKeepsAddressLists")},
 	{"buckets[].watermark", `{text: x}`, refuses("not available in this version")},
@@ -139,6 +139,11 @@ var beside = map[string]string{
 	"buckets[].s3.replicas[].access_key": "buckets[].s3.replicas[].secret_key=S",
 	"buckets[].s3.replicas[].secret_key": "buckets[].s3.replicas[].access_key=A",
 	"buckets[].auth.enabled":             jwtBeside,
+	"buckets[].authorization.type":       "buckets[].authorization.opa_url=http://h buckets[].authorization.opa_policy_path=a",
+	"buckets[].authorization.opa_url":    "buckets[].authorization.type=opa buckets[].authorization.opa_policy_path=a",
+	"buckets[].authorization.opa_policy": "buckets[].authorization.type=opa buckets[].authorization.opa_url=http://h",
+	"buckets[].authorization.opa_":       opaBeside,
+	"buckets[].authorization.openfga":    "buckets[].authorization.type=openfga",
 	"jwt.enabled":                        "jwt.algorithm=HS256 jwt.secret=" + jwtSecret,
 	"jwt.secret":                         "jwt.enabled=true jwt.algorithm=HS256",
 	"jwt.algorithm":                      "jwt.enabled=true jwt.secret=" + jwtSecret,
@@ -162,6 +167,7 @@ var beside = map[string]string{
 }
 
 const (
+	opaBeside = "buckets[].authorization.type=opa buckets[].authorization.opa_url=http://h buckets[].authorization.opa_policy_path=a"
 	jwtSecret = "0123456789abcdef0123456789abcdef"
 	jwtBeside = "jwt.enabled=true jwt.algorithm=HS256 jwt.secret=" + jwtSecret
 )

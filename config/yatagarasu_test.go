@@ -152,7 +152,7 @@ func TestWhatCannotBeHadStopsTheStart(t *testing.T) {
 func TestWhatABucketCannotHaveStopsTheStart(t *testing.T) {
 	const at = "buckets:\n- name: b\n  s3: {bucket: o}\n  "
 	checkRefusals(t, "", []refusal{
-		{at + `authorization: {type: opa}`, `4:3: buckets[0].authorization: not available in this version`},
+		{at + `authorization: {type: openfga}`, `4:25: buckets[0].authorization.type: OpenFGA is not available in this version: use opa`},
 		{at + `ip_filter: {allowlist: [10.0.0.0/33]}`, `4:27: buckets[0].ip_filter.allowlist: "10.0.0.0/33" is not a network such as 10.0.0.0/8, nor an address`},
 		{at + `ip_filter: {allowlist: [192.0.2.1, 10.1.0.0/8]}`, `4:38: buckets[0].ip_filter.allowlist: "10.1.0.0/8" has bits set behind its length: write 10.0.0.0/8`},
 		{at + `ip_filter: {allowlist: ["fe80::1%eth0"]}`, `4:27: buckets[0].ip_filter.allowlist: "fe80::1%eth0" is not a network such as 10.0.0.0/8, nor an address`},

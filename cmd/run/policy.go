@@ -29,7 +29,7 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 	}
 	for i := range cfg.Buckets {
 		b := &cfg.Buckets[i]
-		guard, err := guardOf(tokens, cfg, b)
+		guard, err := n.guardOf(ctx, tokens, cfg, b)
 		if err != nil {
 			return gateway.Policy{}, nil, fmt.Errorf("bucket %s: %w", b.Name, err)
 		}
@@ -45,9 +45,15 @@ func (n *Node) policyOf(ctx context.Context, cfg *config.Config) (gateway.Policy
 }
 
 // guardOf makes the guard of one bucket; nil for one that everybody may read.
-func guardOf(tokens *auth.JWT, cfg *config.Config, b *config.Bucket) (*auth.Guard, error) {
-	if !b.Auth.Enabled {
+func (n *Node) guardOf(ctx context.Context, tokens *auth.JWT, cfg *config.Config, b *config.Bucket) (*auth.Guard, error) {
+	asked, err := n.opaRules(ctx, cfg, b)
+	switch {
+	case err != nil:
+		return nil, err
+	case !b.Auth.Enabled && asked == nil:
 		return nil, nil
+	case !b.Auth.Enabled:
+		return auth.NewGuard(true, nil, asked), nil
 	}
 	schemes, rules, err := tokensGuard(tokens, cfg, b)
 	if err != nil {
@@ -58,7 +64,7 @@ func guardOf(tokens *auth.JWT, cfg *config.Config, b *config.Bucket) (*auth.Guar
 		return nil, err
 	}
 	schemes = append(schemes, signatures...)
-	return auth.NewGuard(false, schemes, rules), nil
+	return auth.NewGuard(false, schemes, append(rules, asked...)), nil
 }
 
 func corsOf(rules []config.CORSRule) []gateway.CORSRule {

@@ -18,12 +18,12 @@ func signatureSchemes(a *config.BucketAuth) (schemes []auth.Scheme, err error) {
 		}
 		schemes = append(schemes, s)
 	}
-	if len(a.URLs.Keys) > 0 {
-		keys := make([]auth.SignedURLKey, len(a.URLs.Keys))
-		for i, k := range a.URLs.Keys {
+	if len(a.SignedURLs.Keys) > 0 {
+		keys := make([]auth.SignedURLKey, len(a.SignedURLs.Keys))
+		for i, k := range a.SignedURLs.Keys {
 			keys[i] = auth.SignedURLKey{ID: k.ID, Secret: []byte(k.Secret)}
 		}
-		s, err := auth.NewSignedURLs(keys, a.URLs.MaxExpiry, nil)
+		s, err := auth.NewSignedURLs(keys, a.SignedURLs.MaxExpiry, nil)
 		if err != nil {
 			return nil, err
 		}
