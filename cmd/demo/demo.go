@@ -133,6 +133,7 @@ log: {access: false, level: warn}
 buckets:
   - name: public
     path_prefix: /public
+    cache: {identity: demo-public} # S3 may have another port the next time
     s3:
       bucket: %[8]s
       region: us-east-1
@@ -142,6 +143,7 @@ buckets:
       path_style: true
   - name: private
     path_prefix: /private
+    cache: {identity: demo-private}
     s3:
       bucket: %[12]s
       region: us-east-1
