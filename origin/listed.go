@@ -11,7 +11,7 @@ import (
 
 // beginsWith reports whether a listed name, as it stands in the document, begins with the
 // list's prefix. S3 servers write a space of encoding-type=url as "+" or as %20, and a
-// plus accordingly. Control characters in a prefix go unchecked where they are not
+// plus accordingly; versitygw writes names as they are whatever it is asked. Control characters in a prefix go unchecked where they are not
 // URL-encoded: XML has no way to write them, and servers have several.
 func beginsWith(text string, l *object.List) bool {
 	name, ok := unescape(text)
@@ -20,8 +20,10 @@ func beginsWith(text string, l *object.List) bool {
 		return true
 	case !ok:
 		return false
+	case strings.HasPrefix(name, l.Prefix):
+		return true
 	case !l.URLEncoded:
-		return strings.HasPrefix(name, l.Prefix) || strings.ContainsFunc(l.Prefix, unicode.IsControl)
+		return strings.ContainsFunc(l.Prefix, unicode.IsControl)
 	}
 	query, err := url.QueryUnescape(name)
 	path, pathErr := url.PathUnescape(name)
