@@ -113,6 +113,27 @@ func TestReadsAreAudited(t *testing.T) {
 	}
 }
 
+// Who comes from where nobody may is recorded too, though their bucket is not known yet.
+func TestRefusedAddressesAreAudited(t *testing.T) {
+	var written entries
+	log := audit.New(audit.Options{Node: "n", To: &written})
+	f := newFront(t, func(o *gateway.Options) {
+		o.Audit = log
+		o.Policy.Addresses = auth.NewAddresses(nil, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")})
+	})
+	if got := f.do("GET", "/public/o?token=s3cret"); got.status != 403 {
+		t.Errorf("%d", got.status)
+	}
+	f.do("GET", "/health")
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := written.all(t)
+	if len(all) != 1 || all[0].Event != audit.Denied || all[0].Path != "/public/o" || all[0].Reason != auth.WrongAddress || all[0].Status != 403 {
+		t.Errorf("%+v", all)
+	}
+}
+
 // A request that takes longer than it may is told of, and no other.
 func TestSlowRequestsAreLogged(t *testing.T) {
 	for step, want := range map[time.Duration]int{200 * time.Millisecond: 0, 2 * time.Second: 1} {
