@@ -13,6 +13,7 @@ import (
 	"rookery/audit"
 	"rookery/auth"
 	"rookery/object"
+	"rookery/turns"
 )
 
 // Reader is what the gateway needs of its node. It is safe for concurrent use; its
@@ -37,6 +38,8 @@ type Options struct {
 	// BufferBytes bounds the memory in which bodies are copied in large pieces;
 	// beyond it the pieces are small. 0: no bound.
 	BufferBytes int64
+	// Turns are waited for by large bodies; nil: none waits.
+	Turns *turns.Turns
 	// Ready and Health answer /ready and /health; nil is always true.
 	Ready, Health func() bool
 	Now           func() time.Time
@@ -56,6 +59,7 @@ type Core struct {
 	newRequestID   func() string
 	metrics        *metrics.Set
 	buffers        *buffers
+	turns          *turns.Turns
 	audit          *audit.Log // nil for none
 }
 
@@ -83,7 +87,7 @@ func New(o Options) (*Core, error) {
 	c := &Core{
 		reader: o.Reader, log: o.Log, accessLog: o.AccessLog,
 		meter: newMeter(o.Metrics), ready: o.Ready, health: o.Health, now: o.Now, newRequestID: o.NewRequestID,
-		metrics: o.Metrics, audit: o.Audit, buffers: newBuffers(o.BufferBytes, o.Metrics),
+		metrics: o.Metrics, audit: o.Audit, turns: o.Turns, buffers: newBuffers(o.BufferBytes, o.Metrics),
 	}
 	if err := c.SetPolicy(o.Policy); err != nil {
 		return nil, err

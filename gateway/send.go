@@ -12,6 +12,10 @@ import (
 // errClientGone: the body was whole, but the connection took no more of it.
 var errClientGone = errors.New("client gone")
 
+// turnBytes is how long a body is that waits for its turn where the processors are
+// crowded.
+const turnBytes = 256 << 10
+
 // flusher is http.Flusher.
 type flusher interface{ Flush() }
 
@@ -24,6 +28,9 @@ type flusher interface{ Flush() }
 // pooled buffer, and w is flushed whenever the body could not fill the buffer, so
 // that what has come from S3 does not wait for what has not.
 func (a *Answer) Send(ctx context.Context, w io.Writer) error {
+	if a.length >= turnBytes && a.body != nil {
+		a.core.turns.Wait(ctx)
+	}
 	sent, err := a.sendBody(w)
 	if err != nil {
 		a.failure = failureOf(ctx, err)

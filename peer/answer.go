@@ -49,6 +49,10 @@ func withBudget(ctx context.Context, budget time.Duration) (context.Context, con
 	return context.WithCancel(ctx)
 }
 
+// turnBytes is how long a body is that waits for its turn where the processors are
+// crowded.
+const turnBytes = 256 << 10
+
 // reply writes one answer. Frames gather in out, which is as large as its buffer,
 // so that one write carries as many as are ready. It has a buffer only once there
 // is something to write: who waits for S3 holds none.
@@ -76,6 +80,9 @@ func (w *reply) release() {
 
 // send writes a whole answer. It is false if the connection cannot go on.
 func (w *reply) send(a *object.Answer) bool {
+	if a.Length >= turnBytes {
+		w.session.server.opts.Turns.Wait(w.ctx)
+	}
 	if sent, err := w.head(a); err != nil {
 		return w.fail(err)
 	} else if !sent {

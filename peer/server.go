@@ -13,6 +13,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"rookery/object"
+	"rookery/turns"
 )
 
 // Handler answers what other nodes ask, from this node alone: it never asks a
@@ -56,6 +57,9 @@ type ServerOptions struct {
 	BufferBytes   int64         // beyond it answers get small buffers; 0: no bound
 	StallTimeout  time.Duration // for a handshake, and for the asker to take a frame; 0: 30 s
 	IdleTimeout   time.Duration // how long a connection may carry no ask; 0: 5 min
+
+	// Turns are waited for by large bodies; nil: none waits.
+	Turns *turns.Turns
 
 	Log     *slog.Logger // nil: none
 	Metrics *metrics.Set // one Server a Set; nil: private

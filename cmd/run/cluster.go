@@ -83,7 +83,7 @@ func (n *Node) servePeers(ctx context.Context) (net.Addr, error) {
 		Listener: ln, Identity: n.self, Self: n.cfg.Node.Name, Fingerprint: n.options.fingerprint, CouncilID: n.councilID,
 		Member: n.isMember, Handler: n.node, Council: n.serveCouncil, StallTimeout: askerStall,
 		MaxAnswers: n.cfg.Server.MaxConcurrentRequests, MaxConns: 2 * n.cfg.Server.MaxConcurrentRequests,
-		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, Metrics: n.metrics,
+		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Turns: n.turns, Log: n.log, Metrics: n.metrics,
 	})
 	n.opened("listener for other nodes", func(ctx context.Context) error {
 		if err := n.peers.Shutdown(ctx); err != nil {

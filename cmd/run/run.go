@@ -31,6 +31,7 @@ import (
 	"rookery/purge"
 	"rookery/ring"
 	"rookery/store"
+	"rookery/turns"
 )
 
 // Options are what a configuration file does not say.
@@ -65,6 +66,7 @@ type Node struct {
 	store   *store.Store
 	ring    *ring.Ring
 	purges  *purge.State
+	turns   *turns.Turns
 	node    *node.Node
 	core    *gateway.Core
 	client  *peer.Client   // nil for a node alone
@@ -108,6 +110,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 		cfg: cfg, options: o, log: o.Log.With("node", cfg.Node.Name), metrics: metrics.NewSet(),
 		ring: new(ring.Ring), purges: purge.NewState(), ready: make(chan struct{}), closing: make(chan struct{}),
 	}
+	n.turns = turns.New(n.metrics)
 	n.begin(cfg)
 	n.reloads.begin(n)
 	n.ring.Store(ring.Build(nil))
@@ -261,7 +264,7 @@ func (n *Node) servePublic(context.Context) error {
 	}
 	o := gateway.Options{
 		Reader: n.node, Policy: policy,
-		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Log: n.log, AccessLog: n.log, Metrics: n.metrics, Ready: n.Ready, Audit: n.audit,
+		BufferBytes: shares(n.cfg.Cache.MemoryBytes).buffers, Turns: n.turns, Log: n.log, AccessLog: n.log, Metrics: n.metrics, Ready: n.Ready, Audit: n.audit,
 	}
 	if n.core, err = gateway.New(o); err != nil {
 		return err
