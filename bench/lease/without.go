@@ -12,7 +12,7 @@ import (
 
 // unlooked is how node/purged.go reads in the program that does not keep the promise.
 var unlooked = []struct{ old, now string }{
-	{"return n.purges.Leased(n.now()) || n.buckets[bucket].StaleWithoutLease", "return true"},
+	{"return n.purges.Leased(n.now()) || n.policy(key).StaleWithoutLease", "return true"},
 	{"return n.purges.Judge(key, n.tags(key, info), info.Note)", "return purge.Alive"},
 	{"if hot.Alive.Load() == known {", "if known != nil {"},
 }
@@ -25,12 +25,9 @@ func build(ctx context.Context, dir string) (programs [2]string, err error) {
 	if err != nil {
 		return programs, fmt.Errorf("run it in the repository's root: %w", err)
 	}
-	source := string(text)
-	for _, change := range unlooked {
-		if strings.Count(source, change.old) != 1 {
-			return programs, fmt.Errorf("%s has not one %q: the code has moved on without this bench", file, change.old)
-		}
-		source = strings.Replace(source, change.old, change.now, 1)
+	source, err := unlook(string(text))
+	if err != nil {
+		return programs, fmt.Errorf("%s: %w", file, err)
 	}
 	changed := filepath.Join(dir, "purged.go")
 	if err := os.WriteFile(changed, []byte(source), 0o600); err != nil {
@@ -53,6 +50,17 @@ func build(ctx context.Context, dir string) (programs [2]string, err error) {
 		return programs, err
 	}
 	return programs, compile(ctx, "-overlay", overlayFile, "-o", programs[1])
+}
+
+// unlook takes the look at the lease and the floors out of a source.
+func unlook(source string) (string, error) {
+	for _, change := range unlooked {
+		if strings.Count(source, change.old) != 1 {
+			return "", fmt.Errorf("it has not one %q: the code has moved on without this bench", change.old)
+		}
+		source = strings.Replace(source, change.old, change.now, 1)
+	}
+	return source, nil
 }
 
 func compile(ctx context.Context, args ...string) error {
