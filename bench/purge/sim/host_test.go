@@ -11,7 +11,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"rookery/node"
-	"rookery/object"
 	"rookery/purge"
 	"rookery/ring"
 	"rookery/store"
@@ -40,6 +39,7 @@ type host struct {
 	struck  sync.Mutex // held by what happens to the host
 	disk    *vfs.MemFS // guarded by struck
 	lives   int        // guarded by struck
+	look    int        // guarded by struck: which of its configurations it has
 	process atomic.Pointer[instance]
 }
 
@@ -68,19 +68,9 @@ func (h *host) start() error {
 		return fmt.Errorf("%s: %w", h.name, err)
 	}
 	state := purge.NewState()
-	way := &origin{things: h.world.things, host: h}
 	n, err := node.New(node.Options{
-		Name: h.name, Store: s, Ring: &h.ring, Purges: state, Peers: &peers{h.world, h}, FlightBytes: 32 << 20, Now: h.now,
-		Buckets: map[string]node.Bucket{
-			longBucket: {
-				Origin: way, TagHeaders: []string{tagHeader},
-				Freshness: object.Freshness{Default: 24 * time.Hour, StaleIfError: 24 * time.Hour, NotFound: time.Hour},
-			},
-			shortBucket: {
-				Origin: way, TagHeaders: []string{tagHeader},
-				Freshness: object.Freshness{Default: time.Second, StaleWhileRevalidate: 2 * time.Second, StaleIfError: time.Hour, NotFound: time.Second},
-			},
-		},
+		Name: h.name, Store: s, Ring: &h.ring, Purges: state, Peers: &peers{h.world, h}, FlightBytes: 32 << 20, DocumentBytes: 4 << 20,
+		Now: h.now, Buckets: h.buckets(),
 	})
 	if err != nil {
 		return errors.Join(err, s.Close())

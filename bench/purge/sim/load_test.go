@@ -106,6 +106,8 @@ func (w *world) one(r *rand.Rand) {
 		w.overwrite(r, key)
 	case 1:
 		w.purge(r, w.any(r), []purge.Scope{scopeOver(r, key)}, r.IntN(4) == 0)
+	case 3, 4:
+		w.list(r, w.any(r), key)
 	case 2:
 		scopes := []purge.Scope{scopeOver(r, key), scopeOver(r, w.keys[r.IntN(len(w.keys))])}
 		w.overwrite(r, key)
@@ -113,7 +115,8 @@ func (w *world) one(r *rand.Rand) {
 		for range 2 {
 			w.get(r, w.any(r), w.under(r, scopes))
 		}
-		w.left.Add(-4)
+		w.list(r, w.any(r), w.under(r, scopes))
+		w.left.Add(-5)
 	default:
 		w.get(r, w.any(r), key)
 	}
@@ -236,7 +239,7 @@ func (w *world) ask(ctx context.Context, h *host, ask *object.Ask, g *history.Ge
 		defer a.Body.Close()
 	}
 	g.Via = fmt.Sprintf("%v from %v (%v)", a.Outcome, a.Source, a.OwnerSource)
-	v := w.things.numbered(ask.Key, a.Info.Get(versionHeader))
+	v := w.things.numbered(g.Key, a.Info.Get(versionHeader))
 	if v == nil {
 		g.Wrong = fmt.Sprintf("an answer of no version: %v", a.Info.Header)
 		return nil

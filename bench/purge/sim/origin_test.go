@@ -74,6 +74,18 @@ func (s *things) current(key object.Key) *version {
 	return all[len(all)-1]
 }
 
+// list is a bucket's page of names at one moment.
+func (s *things) list(bucket string) (text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, all := range s.versions {
+		if last := all[len(all)-1]; key.Bucket == bucket && !last.deleted {
+			text = fmt.Appendf(text, "%s %d\n", key.Name, last.number)
+		}
+	}
+	return text
+}
+
 // numbered returns a version that there has been, nil if there was none.
 func (s *things) numbered(key object.Key, text string) *version {
 	s.mu.Lock()
@@ -123,6 +135,7 @@ func (o *origin) find(ctx context.Context, key object.Key) (*version, error) {
 	if err := o.takes(ctx); err != nil {
 		return nil, err
 	}
+	key.Place = 0 // the same is at each
 	v, away := o.things.current(key), o.things.away.Load()
 	if err := o.takes(ctx); err != nil {
 		return nil, err
@@ -136,9 +149,21 @@ func (o *origin) find(ctx context.Context, key object.Key) (*version, error) {
 	return v, nil
 }
 
-// Query is not asked: no node of the simulation lists.
-func (*origin) Query(context.Context, object.Query) (*object.Document, error) {
-	return nil, &object.OriginError{Status: http.StatusNotImplemented, Code: "NotImplemented"}
+// Query tells a bucket's names, each with the number of its version; of what there is
+// not, there is no line.
+func (o *origin) Query(ctx context.Context, q object.Query) (*object.Document, error) {
+	sent := o.host.now()
+	if err := o.takes(ctx); err != nil {
+		return nil, err
+	}
+	text, away := o.things.list(q.Key.Bucket), o.things.away.Load()
+	if err := o.takes(ctx); err != nil {
+		return nil, err
+	}
+	if away {
+		return nil, &object.OriginError{Status: http.StatusServiceUnavailable, Code: "SlowDown"}
+	}
+	return &object.Document{Text: text, Validated: sent}, nil
 }
 
 func (o *origin) Head(ctx context.Context, key object.Key, ifNoneMatch string) (*object.Info, error) {

@@ -11,7 +11,7 @@ import (
 
 // troubles are all that may happen, the frequent ones several times.
 var troubles = []func(*world, context.Context, *rand.Rand){
-	kill, kill, restart, loseDisk, stop, stop, stop, split, split, turn, turn, trim, trim, lag, lag, originAway, newCouncil,
+	kill, kill, restart, loseDisk, stop, stop, stop, split, split, turn, turn, trim, trim, lag, lag, originAway, newCouncil, reload, reload,
 }
 
 // trouble brings about whatever may happen to a cluster, until ctx ends, and waits
