@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -23,10 +24,48 @@ type fields map[string]json.RawMessage
 // readFields reads a request's body, which must be one JSON object.
 func readFields(w http.ResponseWriter, r *http.Request) (fields, error) {
 	body, err := readBody(w, r)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case halfPair(body):
+		return nil, errors.New("half of a surrogate pair (\\ud800 to \\udfff) in a text: it stands for no character")
 	}
 	return parseFields(body)
+}
+
+// halfPair reports whether an escape in JSON is one half of a surrogate pair without the
+// other. json would put U+FFFD for it, and so make another key of a name that the sender
+// could not read as UTF-8 (Python writes such names so).
+func halfPair(body []byte) bool {
+	high := false // the last escape wants its other half
+	for rest := body; ; {
+		before, after, found := bytes.Cut(rest, []byte{'\\'})
+		if high && (len(before) > 0 || !found) {
+			return true
+		}
+		if !found || len(after) == 0 {
+			return false
+		}
+		unit, isUnit := codeUnit(after)
+		switch low := isUnit && unit>>10 == 0xdc00>>10; {
+		case high != low:
+			return true
+		case !isUnit:
+			rest = after[1:]
+			continue
+		}
+		high = unit>>10 == 0xd800>>10
+		rest = after[5:]
+	}
+}
+
+// codeUnit reads what follows the backslash of an escape in JSON, if it is one of four digits.
+func codeUnit(escape []byte) (unit uint64, ok bool) {
+	if len(escape) < 5 || escape[0] != 'u' {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(escape[1:5]), 16, 16)
+	return unit, err == nil
 }
 
 // readBody reads the whole body, of at most maxBodyBytes, which must be UTF-8: json

@@ -138,6 +138,12 @@ func TestBadPurges(t *testing.T) {
 		{"", `{"bucket":"public"`, "malformed JSON"},
 		{"", `{"bucket":"public",}`, "malformed JSON"},
 		{"", "{\"bucket\":\"public\",\"key\":\"a\xff\"}", "not UTF-8"},
+		// As a program writes who read a name that is not UTF-8: json would make U+FFFD of each.
+		{"", `{"bucket":"public","key":"a\udcff"}`, "half of a surrogate pair"},
+		{"", `{"bucket":"public","keys":["b","a\uD800"]}`, "half of a surrogate pair"},
+		{"", `{"bucket":"public","prefix":"\ud83d\ud83d\udc26"}`, "half of a surrogate pair"},
+		{"", `{"bucket":"public","prefix":"\ud83dxudc26"}`, "half of a surrogate pair"},
+		{"", `{"bucket":"public","tags":["\udc26\ud83d"]}`, "half of a surrogate pair"},
 		{"", `{"bucket":"public","id":""}`, "the id must have 1 to 128 bytes"},
 		{"", `{"bucket":"public","id":"` + strings.Repeat("i", 129) + `"}`, "the id must have 1 to 128 bytes"},
 		{"", `{"bucket":"public","wait":"-1s"}`, "wait must be"},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -74,7 +75,7 @@ func runCommand(ctx context.Context, args []string, p *process) int {
 		fmt.Fprintf(p.stderr, "rookery: the command line's grammar is broken: %v\n", err)
 		return exitFailed
 	}
-	command, err := parser.Parse(args)
+	command, err := parse(parser, args)
 	if helped {
 		return exitDone
 	}
@@ -87,6 +88,17 @@ func runCommand(ctx context.Context, args []string, p *process) int {
 		return exitFailed
 	}
 	return exitDone
+}
+
+// parse refuses what is not UTF-8: on its way through kong, and in JSON, it would become
+// another text, and so the name of another object, say.
+func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
+	for _, arg := range args {
+		if !utf8.ValidString(arg) {
+			return nil, fmt.Errorf("%q is not UTF-8", arg)
+		}
+	}
+	return parser.Parse(args)
 }
 
 // report prints what stopped a command. Errors of a configuration come as

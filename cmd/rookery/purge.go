@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -126,9 +127,12 @@ func (c *purgeCmd) Run(ctx context.Context, p *process) error {
 // up. It returns the last answer.
 func (c *purgeCmd) follow(ctx context.Context, node *client, body map[string]any, out *purgeProgress) (*admin.Purge, error) {
 	expired := time.After(c.Wait)
-	last := new(admin.Purge)
+	last, id := new(admin.Purge), body["id"]
 	if err := node.post(ctx, "/admin/cache/purge", body, last, http.StatusAccepted); err != nil {
 		return nil, err
+	}
+	if last.ID != id {
+		return nil, fmt.Errorf("%s answers for purge %q: it is no node, or something between changes what it says", node.base, last.ID)
 	}
 	for failed := 0; ; {
 		if err := out.show(last); err != nil || last.Complete {
@@ -144,10 +148,10 @@ func (c *purgeCmd) follow(ctx context.Context, node *client, body map[string]any
 		next := new(admin.Purge)
 		err := node.get(ctx, "/admin/cache/purges/"+url.PathEscape(last.ID), next, http.StatusAccepted)
 		switch {
-		case err == nil:
+		case err == nil && next.ID == id:
 			last, failed = next, 0
 		case failed == maxFailedPolls:
-			return nil, err
+			return nil, cmp.Or(err, fmt.Errorf("%s answers for purge %q", node.base, next.ID))
 		default:
 			failed++
 		}

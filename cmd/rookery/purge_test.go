@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,6 +242,28 @@ func TestAFailedPurgeTellsItsID(t *testing.T) {
 	}
 }
 
+// What answers for another purge, or for none, has not purged: a proxy in front, another
+// program, or a node that was asked for something else under this id.
+func TestPurgeThatAnotherAnswers(t *testing.T) {
+	for _, answer := range []string{
+		`{"complete": true}`, `{"id": "other", "complete": true, "number": 7}`, `{"status": "ok"}`, `{}`,
+	} {
+		var polled atomic.Int64
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				polled.Add(1)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, answer)
+		}))
+		r := rookery(t, map[string]string{"ROOKERY_ADMIN": srv.URL}, "purge", "--all", "--id", "x")
+		srv.Close()
+		if r.code != exitFailed || strings.Contains(r.stdout, "complete") || !strings.Contains(r.stderr, "purge x: ") || polled.Load() != 0 {
+			t.Errorf("%s: %+v, asked %d times more", answer, r, polled.Load())
+		}
+	}
+}
+
 // A variable that was not set is a mistake, and never a wider purge.
 func TestPurgeWrongUsage(t *testing.T) {
 	f := done()
@@ -253,6 +279,10 @@ func TestPurgeWrongUsage(t *testing.T) {
 		{"--bucket", "public", "--prefix", ""},
 		{"--bucket", "public", "--prefix="},
 		{"--bucket", "public", "--tag", ""},
+		{"--bucket", "public", "--key", "a", "--key", "caf\xe9"}, // JSON would make another name of it
+		{"--bucket", "public", "--prefix", "caf\xe9"},
+		{"--bucket", "public", "--tag", "caf\xe9"},
+		{"--bucket", "public", "--id", "caf\xe9"},
 		{"--bucket", ""},
 		{"--bucket", "public", "--id", ""},
 		{"--bucket", "public", "--key", "a", "--prefix", "b"},

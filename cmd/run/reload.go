@@ -108,6 +108,7 @@ func (n *Node) use(d *draft) {
 	for _, o := range d.opened {
 		o.Show()
 	}
+	n.live.Store(d.generation)
 	most := d.cfg.Server.MaxConcurrentRequests
 	n.node.Use(d.buckets)
 	n.node.Bound(waiting(most))
@@ -115,7 +116,6 @@ func (n *Node) use(d *draft) {
 		n.peers.Bound(2*most, most)
 	}
 	n.core.Use(d.policy)
-	n.live.Store(d.generation)
 	if n.options.Level != nil {
 		n.options.Level.Set(d.cfg.Log.Level)
 	}
