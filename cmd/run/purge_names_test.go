@@ -181,3 +181,31 @@ func TestAPurgeIsOfEachVersionAndPart(t *testing.T) {
 		}
 	}
 }
+
+// A tag is one in whichever of the headers S3 lists it, though clients are not told of them.
+func TestATagIsFoundInEachHeader(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 2, quick)
+	tagged := map[string]http.Header{
+		"meta": {"X-Amz-Meta-Cache-Tag": {"a,t"}}, "surrogate": {"Surrogate-Key": {"a t"}}, "tag": {"Cache-Tag": {"a", "t"}}, "none": {"X-Amz-Meta-Tag": {"t"}},
+	}
+	write := func(n int) {
+		for key, header := range tagged {
+			header.Set("X-Amz-Meta-Version", fmt.Sprint(n))
+			c.s3.Put(pattern.Object{Bucket: bucket, Key: key, Version: fmt.Sprint(n), Size: smallBytes}, s3test.Meta{Header: header})
+		}
+	}
+	write(1)
+	for key := range tagged {
+		c.everywhere(key, 1)
+	}
+	write(2)
+	c.purged(1, `"tags": ["t"]`)
+	for key := range tagged {
+		want := 2
+		if key == "none" {
+			want = 1
+		}
+		c.everywhere(key, want)
+	}
+}
