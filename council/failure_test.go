@@ -256,6 +256,38 @@ func TestALivingCouncilKeepsItsMembers(t *testing.T) {
 		if nodes[3].floor("x") != 0 {
 			t.Error("a purge of one council has come to another")
 		}
+		w.split("n-0 n-1", "n-2 n-3")
+		took := w.until("a member that the old one has lost joins the new", time.Minute, func() bool { return nodes[2].Status().ID == nodes[3].Status().ID })
+		if took < margin(testLease)-testHeartbeat/2 {
+			t.Errorf("it joined %v after it was lost, while a leader may be elected that it hears", took)
+		}
+	})
+}
+
+// TestANewCouncilBetweenTwoLeaders asks for a new council when the leader is lost and the
+// next one not elected yet: the old one lives, so there is none.
+func TestANewCouncilBetweenTwoLeaders(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(3)
+		led := w.settle(3)
+		old := led.Status().ID
+		others := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n == led })
+		w.split("n-0", "n-1", "n-2")
+		w.until("nobody leads", time.Minute, func() bool { return others[0].Status().Leader == "" })
+		found := make(chan error, 1)
+		go func() { found <- others[0].Found(t.Context()) }()
+		time.Sleep(testHeartbeat / 10)
+		w.split(led.name, others[0].name+" "+others[1].name) // they elect another
+		if err := <-found; !errors.Is(err, ErrLeader) {
+			t.Errorf("a new council beside one that has another leader by now: %v", err)
+		}
+		w.split()
+		w.settle(3)
+		for _, n := range nodes {
+			if n.Status().ID != old {
+				t.Errorf("%s is in another council", n.name)
+			}
+		}
 	})
 }
 

@@ -56,7 +56,8 @@ func (c *Council) mayFound() bool {
 // Found starts a new council, with this node as its only voter, when the old one
 // has lost its quorum for good; ErrLeader if it has not. The nodes of the old one join it, unless they hear
 // from a leader there; what they hold is confirmed by S3 before it is used. It
-// takes as long as a lease may still run that the old council has granted.
+// takes as long as a lease may still run that the old council has granted, and no leader
+// may be heard of in that time.
 func (c *Council) Found(ctx context.Context) error {
 	own, s, err := c.place()
 	if err != nil {
@@ -75,6 +76,9 @@ func (c *Council) Found(ctx context.Context) error {
 		_, largest := s.machine.leases()
 		if !pause(ctx, margin(max(largest, c.o.Lease))) {
 			return ctx.Err()
+		}
+		if s.heard() { // a leader was lost, and another has been elected meanwhile
+			return ErrLeader
 		}
 	}
 	if err := c.move(own.council, a, true); err != nil {
