@@ -346,7 +346,7 @@ func TestAFailingDiskMakesANodeSilent(t *testing.T) {
 		leader := w.settle(3)
 		leader.disk.fail(errors.New("the disk is full"))
 		other := nodes[(slices.Index(nodes, leader)+1)%3]
-		w.until("the lease ends", testLease, func() bool { return !leader.leased() })
+		w.until("the lease ends before its time", testLease/2, func() bool { return !leader.leased() })
 		w.until("another leads", time.Minute, func() bool {
 			name := other.Status().Leader
 			return name != "" && name != leader.name
