@@ -278,6 +278,34 @@ func TestARefreshThatAHardPurgeOutruns(t *testing.T) {
 	}
 }
 
+// The same where S3 had nothing newer when it was asked: a 304 is as old as its request.
+func TestAConfirmationThatAHardPurgeOutruns(t *testing.T) {
+	n, s3, state := newHeld(t, func(o *node.Options) {
+		b := o.Buckets[bucket]
+		b.Freshness.StaleWhileRevalidate = time.Hour
+		o.Buckets[bucket] = b
+	})
+	s3.confirms = true
+	old, now := heldObject{self("k", "1", 1000), `"1"`, "red"}, heldObject{self("k", "2", 1000), `"2"`, "red"}
+	s3.put(old)
+	n.read(t, get("k"), old.Object)
+	n.flightsEnd(t)
+	apply(state, true, tagged("red"))
+	s3.hold(true)
+	n.read(t, get("k"), old.Object) // stale
+	let := s3.next(t)
+	s3.put(now)
+	apply(state, false, object1("k"))
+	s3.hold(false)
+	let()
+	n.Settle()
+	// Its bytes have notes of their own: the info alone is asked for.
+	if a := n.read(t, head("k"), now.Object); a.Info.Get(versionHeader) != "2" {
+		t.Errorf("version %s", a.Info.Get(versionHeader))
+	}
+	n.read(t, get("k"), now.Object)
+}
+
 // What is dead is not served stale when S3 is away, whatever stale-if-error allows.
 func TestWhatIsDeadIsNotServedWhenS3IsAway(t *testing.T) {
 	c := newPurged(t, three)
