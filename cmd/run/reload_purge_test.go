@@ -3,6 +3,7 @@ package run_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,35 @@ func TestAPurgeHoldsWhateverAReloadChanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A kept list is one of the S3 bucket that it came from: it is not served for another, and
+// found again when the bucket is back, unless something was purged meanwhile.
+func TestAKeptListIsOfOneBucketOfS3(t *testing.T) {
+	kept := changeBucket(func(b *config.Bucket) { b.Lists = 5 * time.Minute })
+	swapped := changeBucket(func(b *config.Bucket) { b.S3.Bucket, b.Lists = "other", 5*time.Minute })
+	c := newReloading(t, 1, kept)
+	lists := func(name, cache string) {
+		t.Helper()
+		page, response := c.list(0, "list-type=2")
+		if got := response.Header.Get("X-Cache"); !slices.Equal(page.keys(), []string{name}) || got != cache {
+			t.Errorf("lists %q, %s; want %s, %s", page.keys(), got, name, cache)
+		}
+	}
+	c.putAt(bucket, "one", 1)
+	c.putAt("other", "two", 1)
+	lists("one", "MISS")
+	lists("one", "HIT")
+	c.reload(0, swapped)
+	lists("two", "MISS")
+	lists("two", "HIT")
+	c.reload(0, kept)
+	lists("one", "HIT")
+	c.reload(0, swapped)
+	c.purged(0, `"key": "elsewhere"`)
+	lists("two", "MISS")
+	c.reload(0, kept)
+	lists("one", "MISS")
 }
 
 // purgedThrough purges through node i. One that does not have the bucket refuses, rather
