@@ -127,5 +127,7 @@ func checkFounder(s *section, name string, k *Cluster) {
 		s.fail("founder", "%s is another node, but this one is alone (no join, no gossip_key): nobody would start its council", k.Founder)
 	case k.Founder == "" && !s.has("founder") && name != "":
 		s.doc.warn(s.at, "%s: no node is to start the council, without which nothing can be purged: node.name does not end in a number, so name the founder", s.key("founder"))
+	case len(k.Join) > 0 && k.Founder == name && k.Expect == 1:
+		s.doc.warn(s.keyAt("join"), "%s: is 1, so this node begins a council of its own if its disk is lost and nobody answers when it starts; purges then reach some of the nodes only. Set it to how many nodes there are", s.key("expect"))
 	}
 }

@@ -230,6 +230,23 @@ func TestNoFounderIsWarnedOf(t *testing.T) {
 	}
 }
 
+// A founder that waits for nobody would begin another council when its disk is lost and
+// nobody answers it.
+func TestAFounderThatWaitsForNobodyIsWarnedOf(t *testing.T) {
+	for cluster, warned := range map[string]bool{
+		"join: [a:1]": true, "join: [a:1], expect: 1": true, "join: [a:1], expect: 2": false, "join: [a:1], founder: n-1": false, "": false,
+	} {
+		text := "node: {name: n-0}\ncluster: {gossip_key: MDEyMzQ1Njc4OWFiY2RlZg==, " + cluster + "}\nbuckets: [{name: b, s3: {bucket: b}}]"
+		_, warnings, err := parse("f", []byte(text), environment(), thisHost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(warnings); strings.HasPrefix(got, "[f:2:") != warned || strings.Contains(got, "cluster.expect") != warned {
+			t.Errorf("%s: %s", cluster, got)
+		}
+	}
+}
+
 func TestTagHeaderMayBeOne(t *testing.T) {
 	text := "node: {name: n}\nbuckets: [{name: b, s3: {bucket: b}, cache: {tag_header: edge-tag}}]"
 	if got := mustParse(t, text, environment()).Buckets[0].TagHeaders; !slices.Equal(got, []string{"Edge-Tag"}) {
@@ -264,7 +281,7 @@ func TestPeerAdvertise(t *testing.T) {
 }
 
 func TestFounder(t *testing.T) {
-	key := ", gossip_key: MDEyMzQ1Njc4OWFiY2RlZg=="
+	key := ", expect: 3, gossip_key: MDEyMzQ1Njc4OWFiY2RlZg=="
 	for _, c := range []struct{ name, cluster, want string }{
 		{"rook-2", "join: [h:1]" + key, "rook-0"},
 		{"rook-0", "join: [h:1]" + key, "rook-0"},

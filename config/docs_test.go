@@ -185,7 +185,7 @@ func checkRefused(t *testing.T, key, value string) {
 func fileWith(t *testing.T, keys, values []string) []byte {
 	t.Helper()
 	bucket := map[string]any{"name": "b", "s3": map[string]any{"bucket": "o"}}
-	file := map[string]any{"cluster": map[string]any{"gossip_key": "${GOSSIP_KEY}"}, "buckets": []any{bucket}}
+	file := map[string]any{"cluster": map[string]any{"gossip_key": "${GOSSIP_KEY}", "expect": 3}, "buckets": []any{bucket}}
 	for i, key := range keys {
 		var value any
 		if err := yaml.Unmarshal([]byte(values[min(i, len(values)-1)]), &value); err != nil {

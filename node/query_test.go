@@ -105,6 +105,8 @@ func TestAKeptListDiesWithAnyPurgeInItsBucket(t *testing.T) {
 		{"a tag", scope(tagged("t")), true},
 		{"the bucket", scope(purge.Scope{Kind: purge.Bucket, Bucket: bucket}), true},
 		{"everything", scope(everything), true},
+		{"everything, softly", func(c *purgedCluster) { c.soft(everything) }, true},
+		{"the bucket, softly", func(c *purgedCluster) { c.soft(purge.Scope{Kind: purge.Bucket, Bucket: bucket}) }, true},
 		{"a soft purge", func(c *purgedCluster) { c.soft(object1("k1")) }, true},
 		{"a trim mark", func(c *purgedCluster) { c.number++; c.states["a"].Trim(c.number, bucket, c.number) }, true},
 		{"another's trim mark", func(c *purgedCluster) { c.number++; c.states["a"].Trim(c.number, "other", c.number) }, false},

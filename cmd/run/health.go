@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rookery/admin"
+	"rookery/cluster"
 )
 
 // stage is how far a node is on its way to be ready.
@@ -34,6 +35,9 @@ func (n *Node) health() admin.Health {
 	if n.joined() && !n.purges.Leased(time.Now()) {
 		h.Reasons = append(h.Reasons, "no lease, each hit is confirmed by S3: "+n.withoutLease())
 	}
+	if others := n.strangers(); len(others) > 0 {
+		h.Reasons = append(h.Reasons, "nodes of another council: a purge through this node does not reach them, nor one through them this node: "+strings.Join(others, ", "))
+	}
 	if kept := n.bench.Status().Waiting; kept > 0 {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("purges that wait on this node for a quorum: %d", kept))
 	}
@@ -42,6 +46,18 @@ func (n *Node) health() admin.Health {
 		h.State = admin.HealthDegraded
 	}
 	return h
+}
+
+// strangers are the nodes that are there and belong to another council than this one.
+func (n *Node) strangers() (names []string) {
+	own := n.bench.Status().ID
+	all, _ := n.members.all()
+	for _, m := range all {
+		if m.State != cluster.Failed && own != [16]byte{} && m.Council != [16]byte{} && m.Council != own {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // withoutLease says what keeps the node from a lease, as far as it knows.

@@ -173,6 +173,33 @@ func TestANewCouncil(t *testing.T) {
 	}
 }
 
+// Two councils in one cluster are two promises, each of which half of the nodes does not know
+// of: nodes that each began one say so, and name the others.
+func TestTwoCouncilsAreTold(t *testing.T) {
+	t.Parallel()
+	c := unstarted(t, 2, func(cfg *config.Config, o *run.Options) {
+		short(cfg, o)
+		cfg.Cluster.Expect, cfg.Cluster.Founder = 1, cfg.Node.Name
+	})
+	for i := range 2 { // one after the other, and neither knows of the other
+		c.start(i, "127.0.0.1:0")
+		until(t, "a council", func() bool { v, lease := c.council(i); return v.ID != "" && lease.Held })
+		c.close(i)
+	}
+	c.start(0, "127.0.0.1:0")
+	c.start(1, "127.0.0.1:0")
+	c.awaitReady()
+	for i := range 2 {
+		other := nodeName(1 - i)
+		until(t, "they say so", func() bool {
+			var h admin.Health
+			c.operators(i, "/health", &h)
+			reasons := strings.Join(h.Reasons, " ")
+			return h.State == admin.HealthDegraded && strings.Contains(reasons, "another council") && strings.Contains(reasons, other)
+		})
+	}
+}
+
 // A node of no council says what it waits for, and after a while serves without a
 // lease. Once the council begins it has one.
 func TestANodeWaitsForItsCouncil(t *testing.T) {
