@@ -55,6 +55,12 @@ func TestAPurgeHoldsWhateverAReloadChanges(t *testing.T) {
 				overwrite()
 				c.purged(0, scope)
 				c.give(keys, n, 0, 1, 2)
+				absent := fmt.Sprintf("dir/late%d", i)
+				for k := range c.nodes {
+					if _, response, _ := c.version(k, absent); response == nil || response.StatusCode != http.StatusNotFound {
+						t.Errorf("rook-%d has what is not there", k)
+					}
+				}
 				c.reload(0, look) // the others are not told yet
 				for _, key := range keys {
 					c.do(0, http.MethodGet, c.target(0, key), nil) // whatever it shows now
@@ -65,12 +71,16 @@ func TestAPurgeHoldsWhateverAReloadChanges(t *testing.T) {
 				c.reload(1, look)
 				c.reload(2, look)
 				overwrite()
+				c.testCluster.write(absent, n)
 				c.purgedThrough(i%3, scope, name != "not there")
 				for k := range c.nodes {
 					c.reload(k, asItWas)
 					c.give(keys, n, k)
 				}
 				c.give(keys, n, 0, 1, 2)
+				if narrow := strings.Contains(scope, "keys") || strings.Contains(scope, "tags"); !narrow || name == "not there" {
+					c.give([]string{absent}, n, 0, 1, 2)
+				}
 			}
 		})
 	}
