@@ -219,6 +219,38 @@ func TestANewCouncilAfterALostQuorum(t *testing.T) {
 	})
 }
 
+// TestProgressWithoutALeader asks how far a purge is where nobody leads: it is not complete
+// while a member that has not heard of it holds a lease.
+func TestProgressWithoutALeader(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		nodes := w.start(3)
+		leader := w.settle(3)
+		others := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n == leader })
+		asked, deaf := others[0], others[1]
+		w.split(deaf.name, leader.name+" "+asked.name)
+		if _, err := leader.Purge(t.Context(), order("x", "x"), 0); err != nil {
+			t.Fatal(err)
+		}
+		w.until("the purge is in place", time.Second, func() bool { return asked.floor("x") != 0 })
+		w.split("n-0", "n-1", "n-2")
+		w.until("nobody leads", testLease/2, func() bool { return asked.Status().Leader == "" })
+		if !deaf.leased() || deaf.floor("x") != 0 {
+			t.Fatal("nobody is to be waited for: this shows nothing")
+		}
+		began := time.Now()
+		w.until("the purge is complete", time.Minute, func() bool {
+			r, err := asked.Progress(t.Context(), "x")
+			if err == nil && r.Complete && deaf.leased() {
+				t.Fatalf("complete, though %s may serve what was purged: %+v", deaf.name, r)
+			}
+			return err == nil && r.Complete
+		})
+		if took := time.Since(began); took < margin(testLease) {
+			t.Errorf("complete after %v, as if it were known when the purge was committed", took)
+		}
+	})
+}
+
 // TestALivingCouncilKeepsItsMembers keeps its members from a new council that somebody begins.
 func TestALivingCouncilKeepsItsMembers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

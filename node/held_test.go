@@ -50,6 +50,13 @@ func (s *heldS3) put(o heldObject) {
 	s.objects[o.Key] = o
 }
 
+// delete leaves nothing of the name.
+func (s *heldS3) delete(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, name)
+}
+
 // hold keeps back the answers to requests from now on, or no more.
 func (s *heldS3) hold(yes bool) {
 	s.mu.Lock()

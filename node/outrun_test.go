@@ -136,6 +136,43 @@ func TestAnAbsenceThatAPurgeOutrunsIsNotRemembered(t *testing.T) {
 	}
 }
 
+// Who waits for the answer before its own is not told of an absence that a purge has
+// outrun, though others who wait for the same came before the purge.
+func TestAnAbsenceThatAPurgeOutrunsIsNotPassedOn(t *testing.T) {
+	n, s3, state := newHeld(t)
+	s3.put(heldObject{self("k", "1", 1000), `"1"`, ""})
+	n.read(t, get("k"), self("k", "1", 1000))
+	n.flightsEnd(t)
+	apply(state, true, object1("k")) // now each asks S3
+	s3.delete("k")
+	s3.hold(true)
+	first := make(chan error, 1)
+	go func() {
+		_, err := n.Open(context.Background(), get("k"))
+		first <- err
+	}()
+	let := s3.next(t) // it is told that there is nothing
+	waiting := make(chan error, 1)
+	go func() {
+		a, err := n.Open(context.Background(), get("k"))
+		if err == nil {
+			err = drain(a)
+		}
+		waiting <- err
+	}()
+	eventually(t, "another waits for the next answer", func() bool { return n.Waiting(get("k").Key) == 2 })
+	now := heldObject{self("k", "2", 1000), `"2"`, ""}
+	s3.put(now)
+	apply(state, false, object1("k"))
+	after := n.background(get("k"), now.Object)
+	eventually(t, "a third waits with it", func() bool { return n.Waiting(get("k").Key) == 3 })
+	s3.hold(false)
+	let()
+	after.end(t, "who came after the purge")
+	<-first
+	<-waiting
+}
+
 // A purge of something else separates nobody.
 func TestAPurgeOfSomethingElseOutrunsNothing(t *testing.T) {
 	n, s3, state := newHeld(t)

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -304,6 +305,28 @@ func TestAConfirmationThatAHardPurgeOutruns(t *testing.T) {
 		t.Errorf("version %s", a.Info.Get(versionHeader))
 	}
 	n.read(t, get("k"), now.Object)
+}
+
+// What is dead is asked for anew, and not whether it is still so: a copy in place within the
+// second of the last has other headers, and would be confirmed.
+func TestWhatIsDeadIsNotConfirmed(t *testing.T) {
+	for _, leased := range []bool{true, false} {
+		c := newPurged(t, three) // the ring is new, so that another may have the bytes
+		m := s3test.Meta{ETag: `"same"`, Header: http.Header{versionHeader: {"1"}}}
+		c.everywhere(t, "k", "1", 1000, m)
+		m.Header = http.Header{versionHeader: {"2"}}
+		o := c.put("k", "1", 1000, m)
+		c.purge(object1("k"))
+		if !leased {
+			c.unleased(three...)
+		}
+		for _, n := range c.nodes {
+			if a := n.read(t, get("k"), o); a.Info.Get(versionHeader) != "2" {
+				t.Errorf("leased %t: the header from before the purge: %s", leased, a.Info.Get(versionHeader))
+			}
+			c.settle(t)
+		}
+	}
 }
 
 // What is dead is not served stale when S3 is away, whatever stale-if-error allows.
